@@ -13,5 +13,5 @@ class Backoff:
 
     def delay_seconds(self, attempt: int) -> float:
         """The wait after the `attempt`-th failure, counted from 1."""
-        delay = min(self.ceiling_seconds, self.first_seconds * 2 ** min(attempt - 1, 40))
+        delay = min(self.ceiling_seconds, self.first_seconds * 2.0 ** min(attempt - 1, 40))
         return delay * random.uniform(0.75, 1.0)  # noqa: S311
