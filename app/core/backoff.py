@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Doubling delays up to a ceiling, each spread by up to a quarter so that retries do not meet."""
+    """Doubling delays up to a ceiling, each shortened by up to a quarter to spread retries."""
 
     first_seconds: float = 1.0
     ceiling_seconds: float = 3600.0

@@ -1,0 +1,182 @@
+"""Every setting, typed and checked once at start. The only reader of the environment."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from app.core.errors import BadSetting
+from app.core.secrets import Secret
+
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\Z")
+_S3_SPOOL = re.compile(r"s3:[A-Za-z0-9._/-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """A host and a port to listen on or connect to, written `HOST:PORT` (`[::1]:25` for IPv6)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Listen":
+        """Raises ValueError unless `text` is HOST:PORT with a port from 0 to 65535."""
+        host, colon, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        return cls(host, int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """A list of networks, written as comma-separated addresses and CIDR blocks."""
+
+    blocks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def __contains__(self, address: str) -> bool:
+        parsed = ip_address(address)
+        return any(parsed in block for block in self.blocks)
+
+    @classmethod
+    def parse(cls, text: str) -> "Networks":
+        """Raises ValueError for a part that is neither an address nor a network."""
+        parts = (part.strip() for part in text.split(","))
+        return cls(tuple(ip_network(part, strict=False) for part in parts if part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The environment, understood. Names in the environment are these in capitals."""
+
+    pillarbox_env: str = "development"
+    pillarbox_data: Path = Path("data")
+    dyno: str = ""
+    port: int | None = None
+
+    database_url: Secret | None = None
+    redis_url: Secret | None = None
+    secret_key: Secret
+    encryption_key: Secret
+
+    s3_bucket_name: str = ""
+    s3_endpoint_url: str = ""
+    aws_region: str = "us-east-1"
+    aws_access_key_id: str = ""
+    aws_secret_access_key: Secret | None = None
+
+    spool_url: str = ""
+    spool_keep_seconds: int = 86_400
+    spool_min_free_bytes: int = 512 * 1024 * 1024
+
+    web_listen: Listen = Listen("127.0.0.1", 8000)
+    web_concurrency: int = 1
+    ingester_listen: Listen = Listen("127.0.0.1", 8001)
+    public_url: str = "http://127.0.0.1:8000"
+    trusted_proxies: Networks = Networks()
+
+    smtp_listen: Listen = Listen("127.0.0.1", 2525)
+    smtp_hostname: str = "localhost"
+    smtp_max_message_bytes: int = 75 * 1024 * 1024
+
+    temporary_domain: str = "pillarbox.test"
+    temporary_ttl_seconds: int = 3600
+    temporary_inboxes_per_hour: int = 60
+
+    ingester_inbound_token: Secret | None = None
+
+    @property
+    def production(self) -> bool:
+        return self.pillarbox_env == "production"
+
+    @property
+    def spool_folder(self) -> Path:
+        return Path(self.spool_url) if self.spool_url else self.pillarbox_data / "spool"
+
+    @property
+    def spool_s3_prefix(self) -> str | None:
+        """The key prefix of a spool in the object store; None for a folder spool."""
+        return self.spool_url[len("s3:") :] if self.spool_url.startswith("s3:") else None
+
+    @property
+    def blob_folder(self) -> Path:
+        return self.pillarbox_data / "blobs"
+
+    @property
+    def http_listen(self) -> Listen:
+        """Where the process that serves HTTP listens: on `PORT` of every address if it is set."""
+        return Listen("0.0.0.0", self.port) if self.port else self.web_listen  # noqa: S104
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that `environment` holds. Raises `BadSetting`, one line, for the first bad one.
+
+    An empty value counts as unset, as platforms cannot always remove a variable.
+    """
+    hints = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        name = field.name.upper()
+        if text := environment.get(name, "").strip():
+            values[field.name] = _parse(name, text, hints[field.name])
+        elif field.default is MISSING:
+            raise BadSetting(
+                f"{name} is not set. `pillarbox up` makes one; elsewhere set your own."
+            )
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+_PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = {
+    str: (str, "text"),
+    int: (int, "a whole number"),
+    Path: (lambda text: Path(text).expanduser(), "a path"),
+    Secret: (Secret, "text"),
+    Listen: (Listen.parse, "HOST:PORT"),
+    Networks: (Networks.parse, "addresses or networks with commas between them"),
+}
+
+
+def _parse(name: str, text: str, hint: Any) -> Any:
+    kind = next((part for part in get_args(hint) if part is not type(None)), hint)
+    parser, form = _PARSERS[kind]
+    try:
+        return parser(text)
+    except ValueError as error:
+        shown = "" if kind is Secret else f", not {text!r}"
+        raise BadSetting(f"{name} must be {form}{shown}.") from error
+
+
+def _check(settings: Settings) -> None:
+    """The rules that a type alone cannot say."""
+    if settings.pillarbox_env not in ("development", "production"):
+        raise BadSetting("PILLARBOX_ENV must be development or production.")
+    if len(settings.secret_key.reveal()) < 32:
+        raise BadSetting("SECRET_KEY must have at least 32 characters.")
+    if not re.match(r"https?://[^/\s]+\Z", settings.public_url):
+        raise BadSetting("PUBLIC_URL must be http://HOST or https://HOST, without a path.")
+    if not _DOMAIN.match(settings.temporary_domain):
+        raise BadSetting("TEMPORARY_DOMAIN must be a domain name in lower case.")
+    if settings.spool_url.startswith("s3:"):
+        if not _S3_SPOOL.match(settings.spool_url):
+            raise BadSetting("SPOOL_URL must be a folder, or s3: and a key prefix.")
+        if not settings.s3_bucket_name:
+            raise BadSetting("SPOOL_URL is s3:, so S3_BUCKET_NAME must name the bucket.")
+    elif settings.dyno:
+        raise BadSetting(
+            "SPOOL_URL must be s3:PREFIX where DYNO is set: the disk there does not last, "
+            "and accepted mail would be lost with it."
+        )
+    for name in ("spool_keep_seconds", "spool_min_free_bytes", "smtp_max_message_bytes"):
+        if getattr(settings, name) < 0:
+            raise BadSetting(f"{name.upper()} must not be negative.")
+    for name in ("web_concurrency", "temporary_ttl_seconds", "temporary_inboxes_per_hour"):
+        if getattr(settings, name) < 1:
+            raise BadSetting(f"{name.upper()} must be at least 1.")
