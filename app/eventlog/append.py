@@ -1,0 +1,89 @@
+"""Writing to the log, so that positions become visible in their order.
+
+Sequence values are taken before a commit, so without a lock a reader that remembers the highest
+position it saw would miss an event with a lower one that commits later. Appending takes an
+advisory lock that lasts until the commit, in a statement of its own (one statement would take its
+snapshot and its sequence values before it waits), as the last act of the transaction.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.ids import Ids
+from app.eventlog.event import NewEvent
+from app.storage.db.database import Connection, Database
+from app.storage.doorbell import Bell, Doorbell
+
+MAX_EVENTS_PER_APPEND = 500
+
+_LOCK = "select pg_advisory_xact_lock(5788047129284608)"
+
+_INSERT = """
+insert into event
+    (id, tenant_id, mailbox_id, type, trace_id, subject_type, subject_id, data, created_at)
+select id, tenant_id, mailbox_id, type, trace_id, subject_type, subject_id, data, $9
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::uuid[],
+    $8::jsonb[]) with ordinality
+    as new (id, tenant_id, mailbox_id, type, trace_id, subject_type, subject_id, data, place)
+order by place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A database transaction that tells the log what it did. See `EventLog.transaction`."""
+
+    connection: Connection
+    events: list[NewEvent] = field(default_factory=list)
+
+    def tell(self, *events: NewEvent) -> None:
+        """These events are appended when the transaction commits, and never if it does not."""
+        self.events.extend(events)
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """The append-only log."""
+
+    database: Database
+    doorbell: Doorbell
+    clock: Clock
+    ids: Ids
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction whose events are appended as its last act, then readers are woken.
+
+        Raises `Unavailable` when the database is down or another writer held the log too long;
+        nothing was changed then. At most `MAX_EVENTS_PER_APPEND` events are taken, since all
+        other writers wait meanwhile.
+        """
+        async with self.database.transaction() as connection:
+            transaction = Transaction(connection)
+            yield transaction
+            await self._append(connection, transaction.events)
+        if transaction.events:
+            await self.doorbell.ring(Bell.EVENTS)
+
+    async def _append(self, connection: Connection, events: Sequence[NewEvent]) -> None:
+        if not events:
+            return
+        if len(events) > MAX_EVENTS_PER_APPEND:
+            raise ValueError(f"{len(events)} events in one transaction are too many")
+        encode = msgspec.json.Encoder().encode
+        columns = (
+            [self.ids.new() for _ in events],
+            [event.tenant_id for event in events],
+            [event.mailbox_id for event in events],
+            [event.type.value for event in events],
+            [event.trace_id for event in events],
+            [event.subject[0] for event in events],
+            [event.subject[1] for event in events],
+            [encode(event.data).decode() for event in events],
+        )
+        await connection.execute(_LOCK)
+        await connection.execute(_INSERT, *columns, self.clock.now())

@@ -1,0 +1,18 @@
+"""The types of events, in the past tense. `docs/events.md` documents each with its data."""
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    INGEST_RECEIVED = "ingest.received"
+    OBJECTSTORE_UPLOADED = "objectstore.uploaded"
+    MESSAGE_QUARANTINED = "message.quarantined"
+    MESSAGE_DUPLICATE = "message.duplicate"
+    MESSAGE_UPDATED = "message.updated"
+    MESSAGE_DELETED = "message.deleted"
+    MAILBOX_CREATED = "mailbox.created"
+    MAILBOX_EXPIRED = "mailbox.expired"
+    DOMAIN_VERIFIED = "domain.verified"
+    ACCESS_KEY_CREATED = "access.key_created"
+    ACCESS_SIGNED_IN = "access.signed_in"
+    ACCESS_SIGNED_OUT = "access.signed_out"

@@ -1,0 +1,115 @@
+"""The database: one pool, transactions that Piccolo and plain SQL share, and errors translated."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from app.core.errors import Unavailable
+
+# A stalled writer would hold the event log's lock and stop every other writer: the server ends
+# its transaction, and those who wait give up and try again.
+_SERVER_SETTINGS = {
+    "application_name": "pillarbox",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+
+_OUT_OF_REACH = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.CannotConnectNowError,
+)
+
+Connection: TypeAlias = asyncpg.Connection
+Record: TypeAlias = asyncpg.Record
+
+
+class Database:
+    """Reads and transactions over one connection pool.
+
+    Every method raises `Unavailable` when the server cannot be reached or has to be asked again.
+    Connections that the server closed are replaced when they are next needed.
+    """
+
+    def __init__(self, engine: PostgresEngine, url: str, *, pool_size: int = 8) -> None:
+        self._engine = engine
+        self._url = url
+        self._pool_size = pool_size
+
+    async def open(self) -> None:
+        """Prepares the pool; connections are made on first use, so the server may still be down."""
+        self._engine.config = {"dsn": self._url, "server_settings": _SERVER_SETTINGS}
+        self._engine.pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=self._pool_size,
+            server_settings=_SERVER_SETTINGS,
+            command_timeout=30,
+            timeout=5,
+        )
+
+    async def close(self) -> None:
+        if self._engine.pool is not None:
+            self._engine.pool.terminate()
+            self._engine.pool = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction; Piccolo queries inside run in it too. Must not be nested."""
+        with _translated():
+            async with self._pool.acquire(timeout=5) as connection, connection.transaction():
+                bound = PostgresTransaction(self._engine, allow_nested=False)
+                bound.connection = connection
+                context = self._engine.current_transaction.set(bound)
+                try:
+                    yield connection
+                finally:
+                    self._engine.current_transaction.reset(context)
+
+    async def fetch(self, sql: str, *arguments: Any) -> Sequence[Record]:
+        with _translated():
+            rows: Sequence[Record] = await self._pool.fetch(sql, *arguments)
+            return rows
+
+    async def fetch_one(self, sql: str, *arguments: Any) -> Record | None:
+        with _translated():
+            row: Record | None = await self._pool.fetchrow(sql, *arguments)
+            return row
+
+    async def fetch_value(self, sql: str, *arguments: Any) -> Any:
+        with _translated():
+            return await self._pool.fetchval(sql, *arguments)
+
+    async def execute(self, sql: str, *arguments: Any) -> None:
+        with _translated():
+            await self._pool.execute(sql, *arguments)
+
+    async def check(self) -> None:
+        """Raises `Unavailable` unless the server answers."""
+        await self.fetch_value("select 1")
+
+    @property
+    def _pool(self) -> asyncpg.Pool:
+        pool = self._engine.pool
+        if pool is None:
+            raise Unavailable("The database is closed.")
+        return pool
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _OUT_OF_REACH as error:
+        raise Unavailable(f"The database cannot be used now: {error}") from error

@@ -1,0 +1,17 @@
+"""The one Piccolo app: its tables and its linear history of migrations."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig, table_finder
+
+_TABLES = ("access", "domain", "event", "ingest", "mailbox", "message", "outbound", "tenant")
+_MORE = ("ticket", "user")
+
+APP_CONFIG = AppConfig(
+    app_name="pillarbox",
+    migrations_folder_path=str(Path(__file__).parent / "migrations"),
+    table_classes=table_finder(
+        modules=[f"app.storage.db.tables.{name}" for name in (*_TABLES, *_MORE)]
+    ),
+    migration_dependencies=[],
+)

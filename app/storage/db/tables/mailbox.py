@@ -1,0 +1,23 @@
+"""Mailboxes: the addresses that we host."""
+
+from piccolo.columns import UUID, Bytea, ForeignKey, Timestamptz, Varchar
+from piccolo.table import Table
+
+from app.storage.db.tables.domain import Domain
+from app.storage.db.tables.tenant import Tenant
+
+
+class Mailbox(Table, tablename="mailbox"):
+    """An address, or the catch-all of a domain (`address` is then `@domain`).
+
+    A temporary inbox is a mailbox with `expires_at` and the hash of the token that opens it.
+    """
+
+    id = UUID(primary_key=True, default=None)
+    tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id")
+    domain_id = ForeignKey(Domain, null=False, default=None, db_column_name="domain_id")
+    address = Varchar(length=320, unique=True, help_text="normalised: lower case, ASCII domain")
+    display_name = Varchar(length=200, default="")
+    token_hash = Bytea(null=True, default=None, unique=True)
+    expires_at = Timestamptz(null=True, default=None)
+    created_at = Timestamptz(default=None)
