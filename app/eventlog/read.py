@@ -37,7 +37,7 @@ async def read_events(
             arguments.append(value)
             conditions.append(column.format(len(arguments)))
     rows = await database.fetch(
-        f"select {_COLUMNS} from event where {' and '.join(conditions)}"  # noqa: S608
+        f"select {_COLUMNS} from event where {' and '.join(conditions)}"
         f" order by position limit {int(limit)}",
         *arguments,
     )

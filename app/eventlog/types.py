@@ -11,6 +11,8 @@ class EventType(StrEnum):
     MESSAGE_UPDATED = "message.updated"
     MESSAGE_DELETED = "message.deleted"
     MAILBOX_CREATED = "mailbox.created"
+    MAILBOX_EXTENDED = "mailbox.extended"
+    MAILBOX_CLOSED = "mailbox.closed"
     MAILBOX_EXPIRED = "mailbox.expired"
     DOMAIN_VERIFIED = "domain.verified"
     ACCESS_KEY_CREATED = "access.key_created"

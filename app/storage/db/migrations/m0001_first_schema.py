@@ -184,7 +184,7 @@ create table raw_blob (
     tenant_id uuid not null references tenant,
     sha256 bytea not null,
     size_bytes bigint not null,
-    reference_count integer not null check (reference_count > 0),
+    reference_count integer not null check (reference_count >= 0),
     unique (tenant_id, sha256)
 );
 

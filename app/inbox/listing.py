@@ -1,0 +1,124 @@
+"""Lists of messages, newest first, by keyset: a page costs the same however deep it lies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from app.core.errors import InvalidInput
+from app.storage.db.database import Database, Record
+
+MAX_PAGE = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ROW_COLUMNS = """message.id, message.mailbox_id, mailbox.address as mailbox_address, from_name,
+    from_address, subject, snippet, received_at, is_read, attachment_count, size_bytes"""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One line of a list."""
+
+    id: UUID
+    mailbox_id: UUID
+    mailbox_address: str
+    from_name: str
+    from_address: str
+    subject: str
+    snippet: str
+    received_at: datetime
+    is_read: bool
+    attachment_count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which messages may be seen: the tenant's, and of these only the mailboxes listed, if any."""
+
+    tenant_id: UUID
+    mailbox_ids: Sequence[UUID] | None = None
+
+    def narrow(self, mailbox_id: UUID) -> "Access":
+        """Only this mailbox, or nothing when it is not among those allowed."""
+        allowed = self.mailbox_ids is None or mailbox_id in self.mailbox_ids
+        return Access(self.tenant_id, (mailbox_id,) if allowed else ())
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    rows: Sequence[MessageRow]
+    next_cursor: str | None
+
+
+async def list_messages(
+    database: Database, access: Access, *, cursor: str | None = None, limit: int = 50
+) -> MessagePage:
+    """A page of what `access` shows. Raises `InvalidInput` for a cursor that is not ours."""
+    limit = max(1, min(limit, MAX_PAGE))
+    before = _decode_cursor(cursor) if cursor else None
+    if access.mailbox_ids is not None and not access.mailbox_ids:
+        return MessagePage((), None)
+    sql, arguments = _query(access, before, limit + 1)
+    rows = [to_row(row) for row in await database.fetch(sql, *arguments)]
+    if len(rows) <= limit:
+        return MessagePage(rows, None)
+    return MessagePage(rows[:limit], _encode_cursor(rows[limit - 1]))
+
+
+async def find_rows(
+    database: Database, access: Access, message_ids: Sequence[UUID]
+) -> Sequence[MessageRow]:
+    """Those of these messages that `access` shows, oldest first."""
+    rows = await database.fetch(
+        f"""select {ROW_COLUMNS} from message join mailbox on mailbox.id = mailbox_id
+        where message.id = any($1::uuid[]) and message.tenant_id = $2
+            and ($3::uuid[] is null or mailbox_id = any($3))
+        order by received_at, message.id""",
+        list(message_ids),
+        access.tenant_id,
+        access.mailbox_ids,
+    )
+    return [to_row(row) for row in rows]
+
+
+def to_row(row: Record) -> MessageRow:
+    return MessageRow(**row)
+
+
+def _query(
+    access: Access, before: tuple[datetime, UUID] | None, limit: int
+) -> tuple[str, list[object]]:
+    """One mailbox reads its own index; several are merged from a page of each."""
+    arguments: list[object] = [access.tenant_id, limit]
+    keyset = ""
+    if before is not None:
+        arguments += before
+        keyset = "and (message.received_at, message.id) < ($3, $4)"
+    page = f"""select * from message where tenant_id = $1 {{mailbox}} {keyset}
+        order by received_at desc, id desc limit $2"""
+    if access.mailbox_ids is None:
+        source = page.format(mailbox="")
+    else:
+        arguments.append(list(access.mailbox_ids))
+        of_each = page.format(mailbox="and mailbox_id = wanted.id")
+        source = f"""select merged.* from unnest(${len(arguments)}::uuid[]) as wanted (id)
+            cross join lateral ({of_each}) as merged
+            order by received_at desc, id desc limit $2"""
+    sql = f"""select {ROW_COLUMNS} from ({source}) as message
+        join mailbox on mailbox.id = message.mailbox_id
+        order by received_at desc, message.id desc"""
+    return sql, arguments
+
+
+def _encode_cursor(row: MessageRow) -> str:
+    microseconds = (row.received_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{microseconds:x}-{row.id.hex}"
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        microseconds, _, message_id = cursor.partition("-")
+        return _EPOCH + timedelta(microseconds=int(microseconds, 16)), UUID(message_id)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput("This cursor is not one of ours.") from error

@@ -1,0 +1,144 @@
+"""One message: what its page shows, its neighbours, and that it was read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.core.errors import NotFound
+from app.core.ids import Ids
+from app.eventlog.append import EventLog
+from app.eventlog.event import NewEvent
+from app.eventlog.types import EventType
+from app.inbox.listing import ROW_COLUMNS, Access, MessageRow
+from app.storage.db.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentView:
+    id: UUID
+    file_name: str
+    content_type: str
+    size_bytes: int
+    is_inline: bool
+    content_id: str
+    storage_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message as its page and the API show it. `html` is as it came, not sanitised."""
+
+    row: MessageRow
+    tenant_id: UUID
+    trace_id: UUID
+    ticket_id: UUID | None
+    to: str
+    cc: str
+    date: datetime | None
+    sha256: str
+    is_variant: bool
+    text: str
+    html: str
+    attachments: Sequence[AttachmentView]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    newer: UUID | None
+    older: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Opening messages."""
+
+    database: Database
+    log: EventLog
+    ids: Ids
+
+    async def open(self, access: Access, message_id: UUID) -> MessageView:
+        """The message, if `access` shows it. Raises `NotFound`."""
+        row = await self.database.fetch_one(
+            f"""select {ROW_COLUMNS}, message.tenant_id, trace_id, ticket_id, to_header,
+                cc_header, date_header, sha256, is_variant, text, html
+            from message
+            join mailbox on mailbox.id = mailbox_id
+            join message_body on message_body.message_id = message.id
+            where message.id = $1 and message.tenant_id = $2
+                and ($3::uuid[] is null or mailbox_id = any($3))""",
+            message_id,
+            access.tenant_id,
+            access.mailbox_ids,
+        )
+        if row is None:
+            raise NotFound("There is no such message.")
+        attachments = await self.database.fetch(
+            """select id, file_name, content_type, size_bytes, is_inline, content_id, storage_key
+            from attachment where message_id = $1 and tenant_id = $2 order by part_number""",
+            message_id,
+            access.tenant_id,
+        )
+        return MessageView(
+            row=MessageRow(**{name: row[name] for name in MessageRow.__slots__}),
+            tenant_id=row["tenant_id"],
+            trace_id=row["trace_id"],
+            ticket_id=row["ticket_id"],
+            to=row["to_header"],
+            cc=row["cc_header"],
+            date=row["date_header"],
+            sha256=row["sha256"].hex(),
+            is_variant=row["is_variant"],
+            text=row["text"],
+            html=row["html"],
+            attachments=[AttachmentView(**attachment) for attachment in attachments],
+        )
+
+    async def find_attachment(
+        self, access: Access, message_id: UUID, attachment_id: UUID
+    ) -> AttachmentView:
+        """Raises `NotFound`, also when the message is not one that `access` shows."""
+        view = await self.open(access, message_id)
+        for attachment in view.attachments:
+            if attachment.id == attachment_id:
+                return attachment
+        raise NotFound("There is no such attachment.")
+
+    async def neighbours(self, access: Access, row: MessageRow) -> Neighbours:
+        """The messages beside this one in the list of its mailbox."""
+        newer, older = [
+            await self.database.fetch_value(
+                f"""select id from message
+                where tenant_id = $1 and mailbox_id = $2 and (received_at, id) {compare} ($3, $4)
+                order by received_at {order}, id {order} limit 1""",
+                access.tenant_id,
+                row.mailbox_id,
+                row.received_at,
+                row.id,
+            )
+            for compare, order in ((">", "asc"), ("<", "desc"))
+        ]
+        return Neighbours(newer, older)
+
+    async def mark_read(self, view: MessageView) -> None:
+        """Remembers that the message was read, and tells so the first time."""
+        if view.row.is_read:
+            return
+        async with self.log.transaction() as transaction:
+            changed = await transaction.connection.fetchval(
+                """update message set is_read = true
+                where id = $1 and tenant_id = $2 and not is_read returning true""",
+                view.row.id,
+                view.tenant_id,
+            )
+            if changed:
+                transaction.tell(
+                    NewEvent(
+                        EventType.MESSAGE_UPDATED,
+                        trace_id=view.trace_id,
+                        subject=("message", view.row.id),
+                        tenant_id=view.tenant_id,
+                        mailbox_id=view.row.mailbox_id,
+                        data={"is_read": True},
+                    )
+                )
