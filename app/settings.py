@@ -62,6 +62,8 @@ class Settings:
 
     database_url: Secret | None = None
     redis_url: Secret | None = None
+    postgres_bin: Path | None = None
+    valkey_bin: Path | None = None
     secret_key: Secret
     encryption_key: Secret
 
