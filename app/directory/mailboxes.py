@@ -14,7 +14,13 @@ from app.directory.domains import Domains
 from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
-from app.mime.addresses import is_valid_address, normalise_address, split_address, strip_subaddress
+from app.mime.addresses import (
+    is_valid_address,
+    normalise_address,
+    normalise_domain,
+    split_address,
+    strip_subaddress,
+)
 from app.storage.db.database import Connection, Database
 
 
@@ -73,13 +79,17 @@ class Mailboxes:
             raise NotFound(f"There is no mailbox {address} here.")
         return Mailbox(**row)
 
-    async def list_for_tenant(self, tenant_id: UUID) -> list[Mailbox]:
-        rows = await self.database.fetch(
+    async def find_by_id(self, mailbox_id: UUID, tenant_id: UUID) -> Mailbox:
+        """Raises `NotFound`, also for another tenant's mailbox."""
+        row = await self.database.fetch_one(
             """select id, tenant_id, address, expires_at from mailbox
-            where tenant_id = $1 order by id limit 500""",
+            where id = $1 and tenant_id = $2""",
+            mailbox_id,
             tenant_id,
         )
-        return [Mailbox(**row) for row in rows]
+        if row is None:
+            raise NotFound("There is no such mailbox.")
+        return Mailbox(**row)
 
     async def route(self, recipients: Collection[str]) -> Mapping[str, Mailbox]:
         """The mailbox that each recipient means: its own address, else without the part after
@@ -97,6 +107,17 @@ class Mailboxes:
             for recipient, addresses in candidates.items()
             if (match := next((a for a in addresses if a in by_address), None)) is not None
         }
+
+    async def find_temporary_domains(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these domains that hold temporary inboxes."""
+        if not names:
+            return frozenset()
+        rows = await self.database.fetch(
+            """select domain.name from domain join tenant on tenant.id = domain.tenant_id
+            where domain.name = any($1::text[]) and tenant.plan = 'temporary'""",
+            [normalise_domain(name) for name in names],
+        )
+        return frozenset(row["name"] for row in rows)
 
 
 async def insert_mailbox(

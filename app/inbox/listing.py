@@ -12,7 +12,8 @@ MAX_PAGE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ROW_COLUMNS = """message.id, message.mailbox_id, mailbox.address as mailbox_address, from_name,
-    from_address, subject, snippet, received_at, is_read, attachment_count, size_bytes"""
+    from_address, to_header as "to", subject, snippet, received_at, is_read, attachment_count, size_bytes,
+    sha256, message.ticket_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,15 @@ class MessageRow:
     mailbox_address: str
     from_name: str
     from_address: str
+    to: str
     subject: str
     snippet: str
     received_at: datetime
     is_read: bool
     attachment_count: int
     size_bytes: int
+    sha256: bytes
+    ticket_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)

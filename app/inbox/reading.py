@@ -26,17 +26,13 @@ class AttachmentView:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageView:
+class MessageView(MessageRow):
     """A message as its page and the API show it. `html` is as it came, not sanitised."""
 
-    row: MessageRow
     tenant_id: UUID
     trace_id: UUID
-    ticket_id: UUID | None
-    to: str
     cc: str
     date: datetime | None
-    sha256: str
     is_variant: bool
     text: str
     html: str
@@ -60,8 +56,8 @@ class Reading:
     async def open(self, access: Access, message_id: UUID) -> MessageView:
         """The message, if `access` shows it. Raises `NotFound`."""
         row = await self.database.fetch_one(
-            f"""select {ROW_COLUMNS}, message.tenant_id, trace_id, ticket_id, to_header,
-                cc_header, date_header, sha256, is_variant, text, html
+            f"""select {ROW_COLUMNS}, message.tenant_id, trace_id,
+                cc_header as cc, date_header as date, is_variant, text, html
             from message
             join mailbox on mailbox.id = mailbox_id
             join message_body on message_body.message_id = message.id
@@ -80,17 +76,7 @@ class Reading:
             access.tenant_id,
         )
         return MessageView(
-            row=MessageRow(**{name: row[name] for name in MessageRow.__slots__}),
-            tenant_id=row["tenant_id"],
-            trace_id=row["trace_id"],
-            ticket_id=row["ticket_id"],
-            to=row["to_header"],
-            cc=row["cc_header"],
-            date=row["date_header"],
-            sha256=row["sha256"].hex(),
-            is_variant=row["is_variant"],
-            text=row["text"],
-            html=row["html"],
+            **row,
             attachments=[AttachmentView(**attachment) for attachment in attachments],
         )
 
@@ -122,13 +108,13 @@ class Reading:
 
     async def mark_read(self, view: MessageView) -> None:
         """Remembers that the message was read, and tells so the first time."""
-        if view.row.is_read:
+        if view.is_read:
             return
         async with self.log.transaction() as transaction:
             changed = await transaction.connection.fetchval(
                 """update message set is_read = true
                 where id = $1 and tenant_id = $2 and not is_read returning true""",
-                view.row.id,
+                view.id,
                 view.tenant_id,
             )
             if changed:
@@ -136,9 +122,9 @@ class Reading:
                     NewEvent(
                         EventType.MESSAGE_UPDATED,
                         trace_id=view.trace_id,
-                        subject=("message", view.row.id),
+                        subject=("message", view.id),
                         tenant_id=view.tenant_id,
-                        mailbox_id=view.row.mailbox_id,
+                        mailbox_id=view.mailbox_id,
                         data={"is_read": True},
                     )
                 )

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import asyncpg
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
@@ -10,6 +11,7 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.postgres import PostgresEngine
 
 from app.core.errors import PillarboxError, Unavailable
+from app.storage.db.database import Database
 from app.storage.db.piccolo_app import APP_CONFIG
 
 _OLDEST_MAJOR_VERSION = 15
@@ -64,3 +66,18 @@ async def _lock(database_url: str) -> AsyncIterator[None]:
         yield
     finally:
         await connection.close()
+
+
+async def has_newest_schema(database: Database) -> bool:
+    """Whether every migration of this release ran. Raises `Unavailable`."""
+    if not await database.fetch_value("select to_regclass('migration') is not null"):
+        return False
+    rows = await database.fetch(
+        "select name from migration where app_name = $1", APP_CONFIG.app_name
+    )
+    return _names_of_release() <= {row["name"] for row in rows}
+
+
+def _names_of_release() -> set[str]:
+    folder = Path(APP_CONFIG.resolved_migrations_folder_path)
+    return {file.stem[1:5] for file in folder.glob("m[0-9][0-9][0-9][0-9]_*.py")}

@@ -1,0 +1,129 @@
+"""Keeping the sidecar's snapshot true: written on every change of the directory, touched between.
+
+It follows the event log; the position it has reached stands in the snapshot itself.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from app.core.backoff import Backoff
+from app.core.errors import PillarboxError
+from app.core.log import get_logger
+from app.directory.snapshot import (
+    DirectorySnapshot,
+    DomainEntry,
+    MailboxEntry,
+    save_snapshot,
+    touch_snapshot,
+)
+from app.eventlog.read import EventFilter, last_position, read_events
+from app.eventlog.types import EventType
+from app.storage.db.database import Database
+from app.storage.doorbell import Bell, Doorbell
+
+_log = get_logger("directory")
+_TOUCH_SECONDS = 2.0
+# Changes come in bursts; together with this wait a change is out within 100 ms.
+_COALESCE_SECONDS = 0.03
+_EVENTS_PER_READ = 1000
+_PAUSE = Backoff(first_seconds=0.1, ceiling_seconds=2)
+_OF_DIRECTORY = EventFilter(
+    types=[
+        EventType.DOMAIN_VERIFIED,
+        EventType.MAILBOX_CREATED,
+        EventType.MAILBOX_EXTENDED,
+        EventType.MAILBOX_CLOSED,
+        EventType.MAILBOX_EXPIRED,
+    ]
+)
+
+
+@dataclass(slots=True)
+class SnapshotWriter:
+    """Writes the snapshot at `path` for as long as it runs."""
+
+    database: Database
+    doorbell: Doorbell
+    path: Path
+    _domains: dict[str, DomainEntry] = field(default_factory=dict)
+    _mailboxes: dict[str, MailboxEntry] = field(default_factory=dict)
+    _addresses: dict[UUID, str] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Until cancelled. While the database is down the snapshot grows old, which says so."""
+        failures = 0
+        while True:
+            try:
+                position = await self._write_whole()
+                while True:
+                    failures = 0
+                    await self.doorbell.wait(Bell.EVENTS, _TOUCH_SECONDS)
+                    await asyncio.sleep(_COALESCE_SECONDS)
+                    position = await self._follow(position)
+            except PillarboxError as error:
+                failures += 1
+                _log.warning("directory.snapshot", outcome="waiting", reason=str(error))
+                await asyncio.sleep(_PAUSE.delay_seconds(failures))
+
+    async def _write_whole(self) -> int:
+        """The position is read first: a change after it is read again, which does no harm."""
+        position = await last_position(self.database)
+        await self._read_domains()
+        self._mailboxes.clear()
+        self._addresses.clear()
+        await self._read_mailboxes(None)
+        await self._save(position)
+        return position
+
+    async def _follow(self, position: int) -> int:
+        newest = await last_position(self.database)
+        changed: set[UUID] = set()
+        while events := await read_events(
+            self.database, after=position, wanted=_OF_DIRECTORY, limit=_EVENTS_PER_READ
+        ):
+            position = events[-1].position
+            changed |= {event.subject_id for event in events}
+        if changed:
+            await self._read_domains()
+            await self._read_mailboxes(changed)
+            await self._save(position)
+        else:
+            await asyncio.to_thread(touch_snapshot, self.path)
+        return max(position, newest)
+
+    async def _read_domains(self) -> None:
+        rows = await self.database.fetch(
+            """select name, recipient_policy, status, exists (
+                select from mailbox where mailbox.address = '@' || domain.name) as catch_all
+            from domain where status <> 'pending'"""
+        )
+        self._domains = {
+            row["name"]: DomainEntry(row["recipient_policy"], row["status"], row["catch_all"])
+            for row in rows
+        }
+
+    async def _read_mailboxes(self, only: Collection[UUID] | None) -> None:
+        """All mailboxes, or these again; what is no longer there is taken out."""
+        rows = await self.database.fetch(
+            """select id, address, expires_at from mailbox
+            where $1::uuid[] is null or id = any($1)""",
+            None if only is None else list(only),
+        )
+        for mailbox_id in only or ():
+            self._mailboxes.pop(self._addresses.pop(mailbox_id, ""), None)
+        for row in rows:
+            self._addresses[row["id"]] = row["address"]
+            self._mailboxes[row["address"]] = MailboxEntry(row["expires_at"])
+
+    async def _save(self, position: int) -> None:
+        snapshot = DirectorySnapshot(position, self._domains, self._mailboxes)
+        await asyncio.to_thread(save_snapshot, self.path, snapshot)
+        _log.info(
+            "directory.snapshot",
+            domains=len(self._domains),
+            mailboxes=len(self._mailboxes),
+            outcome="written",
+        )

@@ -1,0 +1,48 @@
+"""The step that finds the mailboxes that an envelope means."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.directory.mailboxes import Mailbox, Mailboxes
+from app.inbound.pipeline.arrival import Batch, Dropped, Parsed, Refusal, Routed, new_delivery
+from app.mime.addresses import split_address
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    mailboxes: Mailboxes
+
+    async def route(self, parsed: Sequence[Parsed]) -> Batch:
+        """Each item with its mailboxes.
+
+        An item for nobody is refused, and so kept, unless all it was meant for were temporary
+        inboxes: what arrives for them after their time goes the way of what they held.
+        """
+        recipients = {recipient for entry in parsed for recipient in _recipients(entry)}
+        found = await self.mailboxes.route(recipients)
+        lost = recipients - found.keys()
+        ephemeral = await self.mailboxes.find_temporary_domains(
+            {split_address(recipient)[1] for recipient in lost}
+        )
+        routed: list[Routed] = []
+        refusals: list[Refusal] = []
+        dropped: list[Dropped] = []
+        for entry in parsed:
+            mailboxes = _distinct(found[r] for r in _recipients(entry) if r in found)
+            missing = [r for r in _recipients(entry) if r not in found]
+            if mailboxes:
+                deliveries = [new_delivery(entry.arrival.item, mailbox) for mailbox in mailboxes]
+                routed.append(Routed(entry, deliveries))
+            elif missing and all(split_address(r)[1].lower() in ephemeral for r in missing):
+                dropped.append(Dropped(entry.arrival))
+            else:
+                refusals.append(Refusal(entry.arrival, "route", "No recipient has a mailbox."))
+        return Batch(routed, refusals, dropped)
+
+
+def _recipients(entry: Parsed) -> Sequence[str]:
+    return entry.arrival.item.metadata.envelope.rcpt_to
+
+
+def _distinct(mailboxes: Iterable[Mailbox]) -> Sequence[Mailbox]:
+    return list({mailbox.id: mailbox for mailbox in mailboxes}.values())

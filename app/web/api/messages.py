@@ -1,0 +1,140 @@
+"""Messages over the API."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import Router, get
+from litestar.response import Redirect, Stream
+
+from app.access.keys import Grant
+from app.directory.mailboxes import Mailboxes
+from app.inbox.listing import Access, MessageRow, list_messages
+from app.inbox.reading import MessageView, Reading
+from app.storage.db.database import Database
+from app.web.pages.messages import MessagePages
+from app.web.parameters import Cursor, Limit
+
+_SCOPE = "messages:read"
+
+
+class MessageSummary(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """A message as lists give it. `mailbox` is the address it came to, `from` its sender's."""
+
+    id: UUID
+    mailbox: str
+    from_: str
+    to: str
+    subject: str
+    snippet: str
+    received_at: datetime
+    size_bytes: int
+    sha256: str
+    ticket_id: UUID | None
+
+
+class AttachmentSummary(msgspec.Struct, frozen=True):
+    """A part of a message, fetched at `messages/{id}/attachments/{id}`."""
+
+    id: UUID
+    file_name: str
+    content_type: str
+    size_bytes: int
+
+
+class MessageDetail(MessageSummary, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """A message with its decoded text and HTML, as they came, and its attachments."""
+
+    cc: str
+    date: datetime | None
+    trace_id: UUID
+    text: str
+    html: str
+    attachments: Sequence[AttachmentSummary]
+
+
+class MessageList(msgspec.Struct, frozen=True):
+    """Newest first. `next_cursor` asks for the page after this one; null at the end."""
+
+    items: Sequence[MessageSummary]
+    next_cursor: str | None
+
+
+@get("/")
+async def list_all(
+    grant: Grant,
+    database: Database,
+    mailboxes: Mailboxes,
+    mailbox: str | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> MessageList:
+    """The messages that the key may read, all of them or those of one mailbox (an address)."""
+    access = _access(grant)
+    if mailbox is not None:
+        access = access.narrow((await mailboxes.find(mailbox, grant.tenant_id)).id)
+    page = await list_messages(database, access, cursor=cursor, limit=limit)
+    return MessageList([_summary(row) for row in page.rows], page.next_cursor)
+
+
+@get("/{message_id:uuid}")
+async def show(grant: Grant, reading: Reading, message_id: UUID) -> MessageDetail:
+    return _detail(await reading.open(_access(grant), message_id))
+
+
+@get("/{message_id:uuid}/raw", status_code=303)
+async def link_raw(grant: Grant, messages: MessagePages, message_id: UUID) -> Redirect:
+    """Leads to a signed link, good for ten minutes, that serves the raw message."""
+    return await messages.raw(_access(grant), message_id)
+
+
+@get("/{message_id:uuid}/attachments/{attachment_id:uuid}")
+async def download_attachment(
+    grant: Grant, messages: MessagePages, message_id: UUID, attachment_id: UUID
+) -> Stream:
+    return await messages.attachment(_access(grant), message_id, attachment_id)
+
+
+def _access(grant: Grant) -> Access:
+    grant.require(_SCOPE)
+    return Access(grant.tenant_id, grant.mailbox_ids)
+
+
+def _summary(row: MessageRow) -> MessageSummary:
+    return MessageSummary(**_fields(row))
+
+
+def _detail(message: MessageView) -> MessageDetail:
+    return MessageDetail(
+        **_fields(message),
+        cc=message.cc,
+        date=message.date,
+        trace_id=message.trace_id,
+        text=message.text,
+        html=message.html,
+        attachments=[
+            AttachmentSummary(part.id, part.file_name, part.content_type, part.size_bytes)
+            for part in message.attachments
+        ],
+    )
+
+
+def _fields(row: MessageRow) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "mailbox": row.mailbox_address,
+        "from_": row.from_address,
+        "to": row.to,
+        "subject": row.subject,
+        "snippet": row.snippet,
+        "received_at": row.received_at,
+        "size_bytes": row.size_bytes,
+        "sha256": row.sha256.hex(),
+        "ticket_id": row.ticket_id,
+    }
+
+
+messages_router = Router(
+    "/messages", route_handlers=[list_all, show, link_raw, download_attachment], tags=["messages"]
+)

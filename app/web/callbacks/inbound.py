@@ -1,0 +1,91 @@
+"""Mail that a provider hands over by HTTP: `POST /events/inbound`."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, post
+
+from app.core.clock import Clock
+from app.core.errors import InvalidInput, Unauthenticated
+from app.core.ids import Ids
+from app.mime.addresses import is_valid_address
+from app.settings import Settings
+from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
+
+
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider sends: exactly one of `raw_mime` and `raw_mime_base64`."""
+
+    event_id: str
+    recipients: Sequence[str]
+    provider: str = ""
+    message_id: str = ""
+    raw_mime: str | None = None
+    raw_mime_base64: str | None = None
+    metadata: Mapping[str, Any] = {}
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The message is on disk under this id."""
+
+    id: UUID
+
+
+@post("/events/inbound", status_code=202)
+async def receive_message(
+    request: Request[Any, Any, Any],
+    data: InboundMessage,
+    spool: SpoolWriter,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+) -> Accepted:
+    """Answers 202 once the message is durable. Needs `Authorization: Bearer
+    INGESTER_INBOUND_TOKEN`, in production always."""
+    _check_token(request, settings)
+    raw = _decode(data)
+    if len(raw) > settings.smtp_max_message_bytes:
+        raise InvalidInput("The message is larger than this server takes.")
+    if not data.recipients or not all(is_valid_address(address) for address in data.recipients):
+        raise InvalidInput("`recipients` must be e-mail addresses, at least one.")
+    item_id = ids.new()
+    metadata = ItemMetadata(
+        item_id=item_id,
+        trace_id=ids.new(),
+        received_at=clock.now(),
+        envelope=Envelope("", tuple(data.recipients)),
+        source="callback",
+        source_id=f"{data.provider}:{data.event_id}",
+        client_address="",
+        client_name=data.provider,
+        prefix_size_bytes=0,
+    )
+    await spool.put(metadata, raw)
+    return Accepted(item_id)
+
+
+def _check_token(request: Request[Any, Any, Any], settings: Settings) -> None:
+    wanted = settings.ingester_inbound_token
+    if wanted is None:
+        if settings.production:
+            raise Unauthenticated("INGESTER_INBOUND_TOKEN is not set on this server.")
+        return
+    given = request.headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {wanted.reveal()}".encode()):
+        raise Unauthenticated("The inbound token is missing or wrong.")
+
+
+def _decode(data: InboundMessage) -> bytes:
+    if (data.raw_mime is None) == (data.raw_mime_base64 is None):
+        raise InvalidInput("Send exactly one of `raw_mime` and `raw_mime_base64`.")
+    if data.raw_mime is not None:
+        return data.raw_mime.encode()
+    try:
+        return base64.b64decode(data.raw_mime_base64 or "", validate=True)
+    except binascii.Error as error:
+        raise InvalidInput("`raw_mime_base64` is not base64.") from error

@@ -1,0 +1,42 @@
+"""Server-sent events: what an open page is told (HTML, section 9.2)."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from litestar import Request
+
+from app.core.errors import InvalidInput
+from app.eventlog.event import Event
+
+
+class Feed(Protocol):
+    """Where a page hears of new events."""
+
+    def follow(
+        self,
+        *,
+        tenant_id: UUID,
+        mailbox_ids: Sequence[UUID] | None,
+        types: Sequence[str],
+        after: int,
+    ) -> AsyncIterator[Sequence[Event]]: ...
+
+
+def resume_position(request: Request[Any, Any, Any], after: int) -> int:
+    """The position to go on from: what the browser saw last, else what the page was made with.
+
+    Raises `InvalidInput`.
+    """
+    last = request.headers.get("last-event-id", "").strip()
+    if not last:
+        return after
+    if not (last.isascii() and last.isdigit() and len(last) < 19):
+        raise InvalidInput("Last-Event-ID is a position in the event log.")
+    return int(last)
+
+
+def format_event(name: str, data: str, position: int) -> bytes:
+    """One event on the wire. `position` comes back as `Last-Event-ID`."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines())
+    return f"event: {name}\nid: {position}\n{lines}\n".encode()

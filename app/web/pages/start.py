@@ -1,0 +1,34 @@
+"""The first page, and a new temporary inbox from it."""
+
+from typing import Any
+
+from limits import RateLimitItemPerHour
+from litestar import Request, get, post
+from litestar.response import Redirect, Template
+
+from app.access.rate_limits import RateLimits
+from app.inbox.temporary import TemporaryInboxes
+from app.settings import Settings
+from app.web.client import client_address
+
+
+@get("/")
+async def show_start(settings: Settings) -> Template:
+    return Template("start/index.html", context={"ttl_seconds": settings.temporary_ttl_seconds})
+
+
+@post("/t")
+async def create_inbox(
+    request: Request[Any, Any, Any],
+    inboxes: TemporaryInboxes,
+    rate_limits: RateLimits,
+    settings: Settings,
+) -> Redirect:
+    """A new inbox, open at once. An address may make only so many an hour."""
+    await rate_limits.count(
+        RateLimitItemPerHour(settings.temporary_inboxes_per_hour),
+        "new-inbox",
+        client_address(request, settings.trusted_proxies),
+    )
+    inbox = await inboxes.create()
+    return Redirect(f"/t/{inbox.token}", status_code=303)

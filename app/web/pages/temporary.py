@@ -1,0 +1,127 @@
+"""Temporary inboxes at /t/{token}: the token in the path is the only credential."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Router, get, post
+from litestar.response import Redirect, Stream, Template
+
+from app.inbox.sample import Sample
+from app.inbox.temporary import TemporaryInboxes
+from app.settings import Settings
+from app.web.pages.lists import Context, ListPages
+from app.web.pages.messages import MessagePages
+from app.web.parameters import After
+
+
+@get("/")
+async def show_inbox(
+    request: Request[Any, Any, Any],
+    token: str,
+    inboxes: TemporaryInboxes,
+    lists: ListPages,
+    settings: Settings,
+    cursor: str | None = None,
+) -> Template:
+    inbox = await inboxes.open(token)
+    context = {
+        "inbox": inbox,
+        "base_url": _base_url(token),
+        "smtp_address": str(settings.smtp_listen),
+    }
+    return await lists.show(request, "temporary/list.html", inbox.access, cursor, context)
+
+
+@get("/live")
+async def follow_inbox(
+    request: Request[Any, Any, Any],
+    token: str,
+    inboxes: TemporaryInboxes,
+    lists: ListPages,
+    after: After = 0,
+) -> Stream:
+    inbox = await inboxes.open(token)
+
+    async def describe() -> Context:
+        return {"inbox": await inboxes.open(token), "base_url": _base_url(token)}
+
+    return lists.stream(request, inbox.access, after, describe)
+
+
+@post("/extend")
+async def extend_inbox(token: str, inboxes: TemporaryInboxes) -> Redirect:
+    await inboxes.extend(token)
+    return Redirect(_base_url(token), status_code=303)
+
+
+@post("/delete")
+async def delete_inbox(token: str, inboxes: TemporaryInboxes) -> Redirect:
+    await inboxes.delete(token)
+    return Redirect("/", status_code=303)
+
+
+@post("/test-mail")
+async def send_test_mail(token: str, inboxes: TemporaryInboxes, sample: Sample) -> Redirect:
+    inbox = await inboxes.open(token)
+    await sample.send(inbox.address)
+    return Redirect(_base_url(token), status_code=303)
+
+
+@get("/m/{message_id:uuid}")
+async def show_message(
+    token: str,
+    message_id: UUID,
+    inboxes: TemporaryInboxes,
+    messages: MessagePages,
+    view: str = "",
+) -> Template:
+    inbox = await inboxes.open(token)
+    return await messages.show(
+        inbox.access, message_id, base_url=_base_url(token), view=view, context={}
+    )
+
+
+@get("/m/{message_id:uuid}/body")
+async def show_body(
+    token: str, message_id: UUID, inboxes: TemporaryInboxes, messages: MessagePages
+) -> Template:
+    return await messages.body((await inboxes.open(token)).access, message_id)
+
+
+@get("/m/{message_id:uuid}/raw", status_code=303)
+async def link_raw(
+    token: str, message_id: UUID, inboxes: TemporaryInboxes, messages: MessagePages
+) -> Redirect:
+    return await messages.raw((await inboxes.open(token)).access, message_id)
+
+
+@get("/m/{message_id:uuid}/attachments/{attachment_id:uuid}")
+async def download_attachment(
+    token: str,
+    message_id: UUID,
+    attachment_id: UUID,
+    inboxes: TemporaryInboxes,
+    messages: MessagePages,
+) -> Stream:
+    inbox = await inboxes.open(token)
+    return await messages.attachment(inbox.access, message_id, attachment_id)
+
+
+def _base_url(token: str) -> str:
+    return f"/t/{token}"
+
+
+temporary_router = Router(
+    "/t/{token:str}",
+    route_handlers=[
+        show_inbox,
+        follow_inbox,
+        extend_inbox,
+        delete_inbox,
+        send_test_mail,
+        show_message,
+        show_body,
+        link_raw,
+        download_attachment,
+    ],
+)
