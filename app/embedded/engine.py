@@ -15,7 +15,7 @@ from app.embedded.account import Account, account_for, hand_over
 from app.embedded.binaries import Install, open_to
 from app.embedded.errors import AlreadyRunning, EngineFailed
 from app.embedded.lock import FileLock
-from app.embedded.process import processes_in, spawn
+from app.embedded.process import describe_end, processes_in, spawn
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType({"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"})
 
@@ -122,9 +122,8 @@ class Engine(ABC):
 
     def describe_end(self) -> str:
         """One line on how it ended, with the last thing it said."""
-        code = self.process.poll() if self.process else None
         lines = self.log_file.read_text(errors="replace").splitlines() or ["nothing was logged"]
-        return f"{self.title} ended with code {code}: {lines[-1]} (see {self.log_file})"
+        return f"{self.title} {describe_end(self.process)} ({lines[-1]}, see {self.log_file})"
 
     def _take_folder(self) -> None:
         self.data_folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 """Postgres on one machine: made, started and stopped in a folder, on a unix socket only."""
 
-import os
 import re
 import shutil
 import signal
@@ -16,6 +15,7 @@ from app.embedded.account import Account, hand_over
 from app.embedded.binaries import Install, find_postgres
 from app.embedded.engine import ENVIRONMENT, Engine, make_private
 from app.embedded.errors import EngineFailed
+from app.embedded.files import sync_folder
 from app.embedded.process import kill_group, spawn
 
 _OWNER = "pillarbox"
@@ -147,14 +147,15 @@ class EmbeddedPostgres(Engine):
             )
             try:
                 code = process.wait(_INITDB_SECONDS)
-            finally:
+            except subprocess.TimeoutExpired as error:
                 kill_group(process, signal.SIGKILL)
+                raise EngineFailed(f"initdb took over {_INITDB_SECONDS} seconds.") from error
             if code != 0:
                 output.seek(0)
                 said = " ".join(output.read().decode(errors="replace").split())
                 raise EngineFailed(f"initdb failed: {said[-400:]}")
         unfinished.rename(self.data_folder)
-        _sync_folder(self.data_folder.parent)
+        sync_folder(self.data_folder.parent)
 
 
 def _initdb_argv(initdb: Path, major: int, folder: str) -> Sequence[str]:
@@ -172,11 +173,3 @@ def _major_version(program: Path) -> int:
     if found is None:
         raise EngineFailed(f"{program} does not say which PostgreSQL it is.")
     return int(found[1])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

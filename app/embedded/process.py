@@ -1,5 +1,6 @@
 """Child processes that die with their parent, in a session of their own."""
 
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -48,20 +49,41 @@ def spawn(
 
 
 def kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal all processes of the session that `process` leads, if any is left."""
+    """Signal all processes of the group that `process` leads, if any is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
+def describe_end(process: subprocess.Popen[bytes] | None) -> str:
+    """`ended with code 1`, `was killed by SIGKILL`; reaps it."""
+    code = process.poll() if process else None
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
 def is_alive(pid: int) -> bool:
-    """Whether such a process exists, a zombie included."""
+    """Whether such a process runs; one that ended and was not waited for does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
         return False
-    except PermissionError:
-        return True
-    return True
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")  # proc_pid_stat(5)
+
+
+async def wait_end(process: subprocess.Popen[bytes]) -> None:
+    """Return when it has ended. Does not reap it, so that its id stays its own until `poll`."""
+    if process.returncode is not None:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    descriptor = os.pidfd_open(process.pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def processes_in(folder: Path, program: str) -> set[int]:
