@@ -1,0 +1,218 @@
+"""What the SMTP sidecar knows of the directory: one file, written beside it, read without a database.
+
+The writer replaces the file within 100 ms of a change and touches it every few seconds, so that
+its age says whether it can still be trusted to *lack* an address. What it holds, it answers for.
+"""
+
+import os
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from enum import Enum, auto
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import Corrupt, Unavailable
+from app.mime.addresses import normalise_address, strip_subaddress
+from app.settings import Settings
+from app.storage.spool.disk import Disk
+
+RecipientPolicy = Literal["reject_unknown", "accept_and_discard", "reply_after_data"]
+DomainStatus = Literal["verified", "soft_rejected", "suspended"]
+
+FRESH_SECONDS = 10.0
+"""A snapshot this old or older may lack a mailbox that exists."""
+
+
+class DomainEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A hosted domain: what is answered for its unknown addresses, and whether it takes mail."""
+
+    recipient_policy: RecipientPolicy = "reject_unknown"
+    status: DomainStatus = "verified"
+    catch_all: bool = False
+
+
+class MailboxEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A mailbox that exists until `expires_at` (with a zone), or for good."""
+
+    expires_at: datetime | None = None
+
+
+class DirectorySnapshot(msgspec.Struct, frozen=True):
+    """Every domain and mailbox we host, as of event log position `position`.
+
+    Keys are in the forms of `app.mime.addresses`: `normalise_domain`, `normalise_address`.
+    """
+
+    position: int
+    domains: Mapping[str, DomainEntry]
+    mailboxes: Mapping[str, MailboxEntry]
+
+
+class RecipientVerdict(Enum):
+    """What becomes of one RCPT TO."""
+
+    ACCEPT = auto()
+    DISCARD = auto()
+    REFUSE_AFTER_DATA = auto()
+    UNKNOWN = auto()
+    SOFT_REJECTED = auto()
+    SUSPENDED = auto()
+    NOT_HOSTED = auto()
+    TRY_LATER = auto()
+
+
+_BY_POLICY: Mapping[RecipientPolicy, RecipientVerdict] = {
+    "reject_unknown": RecipientVerdict.UNKNOWN,
+    "accept_and_discard": RecipientVerdict.DISCARD,
+    "reply_after_data": RecipientVerdict.REFUSE_AFTER_DATA,
+}
+
+
+def resolve_recipient(snapshot: DirectorySnapshot, address: str, now: datetime) -> RecipientVerdict:
+    """What the snapshot says of `address`, taking it as complete.
+
+    Tried in order: the mailbox itself, the mailbox without its `+tag` (RFC 5233), the domain's
+    catch-all. An expired mailbox is the same as none at all, so that nobody can tell the two apart.
+    `postmaster` is no exception: it goes to whichever of these exists.
+    """
+    normalised = normalise_address(address)
+    domain = snapshot.domains.get(normalised.rpartition("@")[2])
+    if domain is None:
+        return RecipientVerdict.NOT_HOSTED
+    if domain.status == "suspended":
+        return RecipientVerdict.SUSPENDED
+    if domain.status == "soft_rejected":
+        return RecipientVerdict.SOFT_REJECTED
+    if (
+        _is_live(snapshot.mailboxes.get(normalised), now)
+        or _is_live(snapshot.mailboxes.get(strip_subaddress(normalised)), now)
+        or domain.catch_all
+    ):
+        return RecipientVerdict.ACCEPT
+    return _BY_POLICY[domain.recipient_policy]
+
+
+def _is_live(mailbox: MailboxEntry | None, now: datetime) -> bool:
+    return mailbox is not None and (mailbox.expires_at is None or mailbox.expires_at > now)
+
+
+def snapshot_path(settings: Settings) -> Path:
+    """Where the snapshot lies: beside the spool it guards, if that is a folder."""
+    folder = settings.spool_folder if settings.spool_s3_prefix is None else settings.pillarbox_data
+    return folder / "directory.snapshot"
+
+
+class SnapshotFile:
+    """Reads the snapshot at `path` again whenever it was replaced. Cheap enough for each RCPT."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._identity: tuple[int, int, int] | None = None
+        self._mtime_seconds = 0.0
+        self._checksum = b""
+        self._snapshot: DirectorySnapshot | None = None
+
+    def resolve(self, address: str) -> RecipientVerdict:
+        """The verdict that may be told to a client.
+
+        A refusal, or a promise to discard, stands only on a snapshot under `FRESH_SECONDS` old;
+        otherwise, and without a usable snapshot, it is `TRY_LATER`.
+        """
+        snapshot = self.current()
+        if snapshot is None:
+            return RecipientVerdict.TRY_LATER
+        verdict = resolve_recipient(snapshot, address, self._clock.now())
+        age_seconds = self.age_seconds
+        fresh = age_seconds is not None and abs(age_seconds) < FRESH_SECONDS
+        if verdict is RecipientVerdict.ACCEPT or fresh:
+            return verdict
+        return RecipientVerdict.TRY_LATER
+
+    def current(self) -> DirectorySnapshot | None:
+        """The newest snapshot; None when there is none or its file is damaged."""
+        try:
+            status = self._path.stat()
+            identity = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if identity != self._identity:
+                self._load(self._path.read_bytes())
+                self._identity = identity
+                self._mtime_seconds = status.st_mtime
+        except (OSError, Corrupt):
+            self._identity = self._snapshot = None
+            self._checksum = b""
+        return self._snapshot
+
+    @property
+    def age_seconds(self) -> float | None:
+        """Since the snapshot last read was written or touched; None when there is none."""
+        if self._snapshot is None:
+            return None
+        return self._clock.now().timestamp() - self._mtime_seconds
+
+    def _load(self, stored: bytes) -> None:
+        """Decodes `stored`, unless it was only touched and is what we hold already."""
+        checksum, content = _open_envelope(stored)
+        if self._snapshot is None or checksum != self._checksum:
+            self._snapshot = _decode(content)
+            self._checksum = checksum
+
+
+def save_snapshot(path: Path, snapshot: DirectorySnapshot) -> None:
+    """Replaces the file at `path`, durably and at once: a reader sees the old one or the new one.
+
+    Raises `Unavailable` when it cannot be written; the old one then stands.
+    """
+    content = msgspec.msgpack.encode(snapshot)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    disk = Disk()
+    try:
+        disk.make_folder(path.parent)
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(disk.create(temporary), "wb") as file:
+            file.write(_HEADER + _checksum(content) + b"\n" + content)
+            file.flush()
+            disk.fsync(file.fileno())
+        disk.rename(temporary, path)
+        disk.sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise Unavailable(f"The directory snapshot cannot be written: {error}") from error
+
+
+def touch_snapshot(path: Path) -> None:
+    """Says that the snapshot at `path` is still true. Raises `Unavailable` when there is none."""
+    try:
+        os.utime(path)
+    except OSError as error:
+        raise Unavailable(f"The directory snapshot cannot be touched: {error}") from error
+
+
+_HEADER = b"pillarbox-directory 1 "
+_CHECKSUM_DIGITS = 8
+
+
+def _checksum(content: bytes) -> bytes:
+    return b"%0*x" % (_CHECKSUM_DIGITS, zlib.crc32(content))
+
+
+def _open_envelope(stored: bytes) -> tuple[bytes, bytes]:
+    """The checksum and the content it stands for. Raises `Corrupt`."""
+    start = len(_HEADER) + _CHECKSUM_DIGITS + 1
+    checksum, content = stored[len(_HEADER) : start - 1], stored[start:]
+    if not stored.startswith(_HEADER) or checksum != _checksum(content):
+        raise Corrupt("The directory snapshot is damaged.")
+    return checksum, content
+
+
+def _decode(content: bytes) -> DirectorySnapshot:
+    try:
+        return msgspec.msgpack.decode(content, type=DirectorySnapshot)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("The directory snapshot has another form.") from error
