@@ -1,0 +1,170 @@
+"""How values become pages: one Jinja environment, its filters, the addresses of static files."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.core.clock import Clock
+
+_ROOT = Path(__file__).parents[2]
+TEMPLATE_FOLDER = _ROOT / "templates"
+STATIC_FOLDER = _ROOT / "static"
+
+
+def create_environment(clock: Clock) -> Environment:
+    """The environment that renders every template; escaping is always on.
+
+    Templates see `asset(name)` and `icon(name)`, and the filters `age`, `time_left`, `exact`, `iso`,
+    `duration`, `size`, `counted`, `printable` and `file_icon`. An undefined variable raises.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    assets = Assets.of(STATIC_FOLDER)
+    environment.globals |= {"asset": assets.url, "icon": assets.icon}
+    environment.filters |= {
+        "age": lambda moment: describe_age(moment, clock.now()),
+        "time_left": lambda moment: describe_time_left(moment, clock.now()),
+        "exact": describe_exactly,
+        "iso": lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "duration": describe_duration,
+        "size": describe_size,
+        "counted": count,
+        "printable": keep_printable,
+        "file_icon": choose_file_icon,
+    }
+    return environment
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The static files, each at an address that changes with its content.
+
+    What is served at such an address may therefore be cached for ever.
+    """
+
+    urls: Mapping[str, str]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Assets":
+        names = (file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file())
+        return cls(
+            {
+                str(name): f"/static/{name}?v={_short_hash((folder / name).read_bytes())}"
+                for name in names
+            }
+        )
+
+    def url(self, name: str) -> str:
+        """The address of the static file `name`. Raises `KeyError` if there is none."""
+        return self.urls[name]
+
+    def icon(self, name: str) -> Markup:
+        """The Lucide icon `name`, as decoration: a word stands beside it or in its label."""
+        return _draw_icon(self.url("vendor/lucide.svg"), name)
+
+
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+@cache
+def _draw_icon(sprite_url: str, name: str) -> Markup:
+    drawing = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
+    return drawing.format(sprite_url, name)
+
+
+def describe_age(moment: datetime, now: datetime) -> str:
+    """How long ago, as people say it: `5 min ago` within a week, then `12 Mar`, then with the year.
+
+    `static/time.js` says the same words while a page stays open.
+    """
+    seconds = int((now - moment).total_seconds())
+    if seconds < 60:
+        return "now"
+    if seconds < 3600:
+        return f"{seconds // 60} min ago"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h ago"
+    if seconds < 7 * 86_400:
+        return f"{seconds // 86_400} d ago"
+    day = moment.astimezone(UTC)
+    text = f"{day.day} {day:%b}"
+    return text if day.year == now.astimezone(UTC).year else f"{text} {day.year}"
+
+
+def describe_time_left(moment: datetime, now: datetime) -> str:
+    """How long until `moment`, rounded down: `58 minutes left`. `static/time.js` says the same."""
+    seconds = int((moment - now).total_seconds())
+    if seconds <= 0:
+        return "time is up"
+    return "less than a minute left" if seconds < 60 else f"{describe_duration(seconds)} left"
+
+
+def describe_duration(seconds: int) -> str:
+    """Whole minutes up to two hours, whole hours up to two days, then whole days."""
+    if seconds < 2 * 3600:
+        return count(seconds // 60, "minute")
+    if seconds < 2 * 86_400:
+        return count(seconds // 3600, "hour")
+    return count(seconds // 86_400, "day")
+
+
+def describe_exactly(moment: datetime) -> str:
+    """The day and the minute in UTC: `Sunday 22 November 2026, 06:37 UTC`."""
+    day = moment.astimezone(UTC)
+    return f"{day:%A} {day.day} {day:%B} {day.year}, {day:%H:%M} UTC"
+
+
+def describe_size(size_bytes: int) -> str:
+    """Two significant figures in decimal units: `512 bytes`, `1.2 KB`, `34 MB`."""
+    if size_bytes < 1000:
+        return count(size_bytes, "byte")
+    size, unit = size_bytes / 1000, "KB"
+    for larger in ("MB", "GB"):
+        if size >= 999.5:
+            size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 message`, `2 messages`, `1,200 messages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+
+
+def keep_printable(text: str) -> str:
+    """`text` on one line, without the characters that steer a display instead of showing.
+
+    Direction overrides (Unicode Standard Annex 9, section 2) let `gpj.exe` read as `exe.jpg`.
+    """
+    return _UNPRINTABLE.sub(" ", text).strip()
+
+
+_FILE_ICONS = (
+    (("image/",), "file-image"),
+    (("text/calendar",), "calendar"),
+    (("message/",), "mail"),
+    (("audio/", "video/"), "file-play"),
+    (("text/", "application/pdf", "application/msword"), "file-text"),
+    (("application/zip", "application/gzip", "application/x-"), "file-archive"),
+)
+
+
+def choose_file_icon(content_type: str) -> str:
+    """The name of the icon that stands for a media type."""
+    kind = content_type.lower()
+    return next((icon for prefixes, icon in _FILE_ICONS if kind.startswith(prefixes)), "file")
