@@ -1,4 +1,4 @@
-"""What the SMTP sidecar knows of the directory: one file, written beside it, read without a database.
+"""What the SMTP sidecar knows of the directory: one file, so that it needs no database.
 
 The writer replaces the file within 100 ms of a change and touches it every few seconds, so that
 its age says whether it can still be trusted to *lack* an address. What it holds, it answers for.

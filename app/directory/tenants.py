@@ -9,6 +9,7 @@ from app.core.clock import Clock
 from app.core.errors import AlreadyExists, InvalidInput, NotFound
 from app.core.ids import Ids
 from app.storage.db.database import Database
+from app.storage.db.tables.tenant import Tenant as TenantRow
 
 PLANS = ("developer", "temporary", "enterprise")
 
@@ -37,22 +38,22 @@ class Tenants:
             raise InvalidInput(f"The plan must be one of {', '.join(PLANS)}.")
         tenant = Tenant(self.ids.new(), name, plan)
         try:
-            await self.database.execute(
-                "insert into tenant (id, name, plan, created_at) values ($1, $2, $3, $4)",
-                tenant.id,
-                tenant.name,
-                tenant.plan,
-                self.clock.now(),
-            )
+            async with self.database.transaction():
+                await TenantRow.insert(
+                    TenantRow(id=tenant.id, name=name, plan=plan, created_at=self.clock.now())
+                )
         except asyncpg.UniqueViolationError as error:
             raise AlreadyExists(f"There is a tenant named {name!r} already.") from error
         return tenant
 
     async def find(self, name: str) -> Tenant:
         """The tenant of this name. Raises `NotFound`."""
-        row = await self.database.fetch_one(
-            "select id, name, plan from tenant where name = $1", name.strip()
-        )
+        async with self.database.transaction():
+            row = (
+                await TenantRow.select(TenantRow.id, TenantRow.name, TenantRow.plan)
+                .where(TenantRow.name == name.strip())
+                .first()
+            )
         if row is None:
             raise NotFound(f"There is no tenant named {name!r}.")
         return Tenant(**row)

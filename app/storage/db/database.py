@@ -46,11 +46,11 @@ class Database:
         self._engine = engine
         self._url = url
         self._pool_size = pool_size
+        self._opened: asyncpg.Pool | None = None
 
     async def open(self) -> None:
         """Prepares the pool; connections are made on first use, so the server may still be down."""
-        self._engine.config = {"dsn": self._url, "server_settings": _SERVER_SETTINGS}
-        self._engine.pool = await asyncpg.create_pool(
+        self._opened = await asyncpg.create_pool(
             self._url,
             min_size=0,
             max_size=self._pool_size,
@@ -58,11 +58,15 @@ class Database:
             command_timeout=30,
             timeout=5,
         )
+        self._engine.config = {"dsn": self._url, "server_settings": _SERVER_SETTINGS}
+        self._engine.pool = self._opened
 
     async def close(self) -> None:
-        if self._engine.pool is not None:
-            self._engine.pool.terminate()
-            self._engine.pool = None
+        if self._opened is not None:
+            self._opened.terminate()
+            if self._engine.pool is self._opened:
+                self._engine.pool = None
+            self._opened = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -101,10 +105,9 @@ class Database:
 
     @property
     def _pool(self) -> asyncpg.Pool:
-        pool = self._engine.pool
-        if pool is None:
+        if self._opened is None:
             raise Unavailable("The database is closed.")
-        return pool
+        return self._opened
 
 
 @contextmanager

@@ -1,0 +1,162 @@
+"""From settings to services: the only place where parts are put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from piccolo.engine.postgres import PostgresEngine
+
+from app.access.keys import ApiKeys
+from app.access.rate_limits import RateLimits
+from app.access.sign_in import SignIn
+from app.access.users import Users
+from app.consumers.live import LiveFeed
+from app.core.clock import Clock, SystemClock
+from app.core.errors import BadSetting
+from app.core.ids import Ids
+from app.directory.domains import Domains
+from app.directory.mailboxes import Mailboxes
+from app.directory.snapshot import snapshot_path
+from app.directory.snapshot_writer import SnapshotWriter
+from app.directory.tenants import Tenants
+from app.eventlog.append import EventLog
+from app.inbound.pipeline.drain import Drain
+from app.inbound.pipeline.pipeline import Pipeline
+from app.inbound.pipeline.quarantine import Quarantine
+from app.inbound.pipeline.record import Recorder
+from app.inbound.pipeline.route import Router
+from app.inbound.pipeline.store import Storekeeper
+from app.inbox.reading import Reading
+from app.inbox.removal import Removal
+from app.inbox.sample import Sample
+from app.inbox.signed_links import SignedLinks
+from app.inbox.temporary import TemporaryInboxes
+from app.settings import Settings
+from app.storage.blobs.folder import FolderBlobs
+from app.storage.blobs.port import BlobStore
+from app.storage.db.database import Database
+from app.storage.doorbell import Doorbell
+from app.storage.spool.port import SpoolReader, SpoolWriter
+from piccolo_conf import DB
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every feature of an installation, wired to its stores."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    engine: PostgresEngine
+    database: Database
+    doorbell: Doorbell
+    blobs: BlobStore
+    log: EventLog
+    tenants: Tenants
+    domains: Domains
+    mailboxes: Mailboxes
+    users: Users
+    keys: ApiKeys
+    sign_in: SignIn
+    rate_limits: RateLimits
+    inboxes: TemporaryInboxes
+    reading: Reading
+    removal: Removal
+    links: SignedLinks
+    sample: Sample
+    feed: LiveFeed
+    quarantine: Quarantine
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connections are open while the context lasts. The stores may still be away."""
+        await self.database.open()
+        try:
+            async with self.doorbell.listening():
+                yield
+        finally:
+            await self.doorbell.close()
+            await self.database.close()
+
+    def snapshot_writer(self) -> SnapshotWriter:
+        return SnapshotWriter(self.database, self.doorbell, snapshot_path(self.settings))
+
+    def pipeline(self, spool: str) -> Pipeline:
+        return Pipeline(
+            spool=spool,
+            router=Router(self.mailboxes),
+            storekeeper=Storekeeper(self.blobs),
+            recorder=Recorder(self.log, self.clock, self.ids),
+        )
+
+    def drain(self, reader: SpoolReader) -> Drain:
+        return Drain(
+            reader=reader,
+            pipeline=self.pipeline(reader.name),
+            quarantine=self.quarantine,
+            database=self.database,
+            clock=self.clock,
+            ids=self.ids,
+        )
+
+
+def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Services:
+    """Wires an installation. Nothing is opened yet. Raises `BadSetting` for what is missing."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise BadSetting(
+            "DATABASE_URL and REDIS_URL must be set. `pillarbox up` starts both by itself."
+        )
+    clock, ids = clock or SystemClock(), ids or Ids()
+    database = Database(DB, settings.database_url.reveal())
+    doorbell = Doorbell(settings.redis_url.reveal())
+    blobs = open_blobs(settings)
+    log = EventLog(database, doorbell, clock, ids)
+    domains = Domains(database, log, clock, ids)
+    return Services(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        engine=DB,
+        database=database,
+        doorbell=doorbell,
+        blobs=blobs,
+        log=log,
+        tenants=Tenants(database, clock, ids),
+        domains=domains,
+        mailboxes=Mailboxes(database, log, domains, clock, ids),
+        users=Users(database, clock, ids),
+        keys=ApiKeys(database, log, clock, ids),
+        sign_in=SignIn(database, log, clock, ids),
+        rate_limits=RateLimits(settings.redis_url.reveal()),
+        inboxes=TemporaryInboxes(
+            database,
+            log,
+            domains,
+            clock,
+            ids,
+            domain_name=settings.temporary_domain,
+            ttl_seconds=settings.temporary_ttl_seconds,
+        ),
+        reading=Reading(database, log, ids),
+        removal=Removal(database, log, blobs, clock, ids),
+        links=SignedLinks(settings.secret_key),
+        sample=Sample(settings.smtp_listen, clock),
+        feed=LiveFeed(database, doorbell),
+        quarantine=Quarantine(database, log, blobs, clock, ids),
+    )
+
+
+def open_blobs(settings: Settings) -> BlobStore:
+    """The object store that the settings name: a bucket, or else a folder."""
+    if not settings.s3_bucket_name:
+        return FolderBlobs(settings.blob_folder)
+    # boto3 takes 0.4 s to import, which a folder need not pay.
+    from app.storage.blobs.s3 import S3Blobs
+
+    return S3Blobs(
+        settings.s3_bucket_name,
+        region=settings.aws_region,
+        endpoint_url=settings.s3_endpoint_url,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=settings.aws_secret_access_key,
+    )

@@ -1,0 +1,5 @@
+"""The `pillarbox` command."""
+
+from app.cli.command import main
+
+__all__ = ["main"]

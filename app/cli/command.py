@@ -1,0 +1,132 @@
+"""Understanding the command line. What each verb does stands in the module it names."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.cli import directory, processes, quarantine, status
+from app.core.errors import PillarboxError
+from app.embedded.errors import NotRunning
+from app.settings import Listen
+
+EXIT_FAILED = 1
+EXIT_NOT_RUNNING = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 1 failed, 2 misused, 3 not running."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = options.run(options)
+    except NotRunning as error:
+        print(error, file=sys.stderr)
+        return EXIT_NOT_RUNNING
+    except PillarboxError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    return int(code or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pillarbox", description="One place for an organisation's mail."
+    )
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_processes(verbs)
+    _add_directory(verbs)
+    _add_operations(verbs)
+    return parser
+
+
+_Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_processes(verbs: _Verbs) -> None:
+    up = verbs.add_parser("up", help="run everything on this machine")
+    up.add_argument("--data", type=Path, default=_default_data(), help="default: ./data")
+    up.add_argument("--web", type=_listen, default=Listen("127.0.0.1", 8000), metavar="HOST:PORT")
+    up.add_argument("--smtp", type=_listen, default=Listen("127.0.0.1", 2525), metavar="HOST:PORT")
+    up.set_defaults(run=processes.run_everything)
+    for name, run, words in (
+        ("web", processes.run_web, "serve pages and the API"),
+        ("ingester", processes.run_ingester, "serve provider callbacks"),
+        ("worker", processes.run_worker, "do the background work"),
+        ("smtp", processes.run_smtp, "receive mail over SMTP"),
+        ("migrate", processes.run_migrations, "bring the database to the newest schema"),
+    ):
+        verbs.add_parser(name, help=words).set_defaults(run=run)
+
+
+def _add_directory(verbs: _Verbs) -> None:
+    create = _add_noun(verbs, "tenant", "create", directory.create_tenant, "own domains and mail")
+    create.add_argument("name")
+    create.add_argument("--plan", choices=directory.PLANS, required=True)
+
+    add = _add_noun(verbs, "domain", "add", directory.add_domain, "receive for a domain")
+    add.add_argument("name")
+    add.add_argument("--tenant", required=True)
+    add.add_argument("--verify", action="store_true", help="only once its DNS records are right")
+
+    add = _add_noun(verbs, "mailbox", "add", directory.add_mailbox, "host an address")
+    add.add_argument("address", help="*@DOMAIN is a catch-all")
+    add.add_argument("--tenant", required=True)
+
+    add = _add_noun(verbs, "user", "add", directory.add_user, "give a person a role")
+    add.add_argument("email")
+    add.add_argument("--tenant", required=True)
+    add.add_argument("--role", choices=directory.ROLES, required=True)
+
+    create = _add_noun(verbs, "key", "create", directory.create_key, "make an API key")
+    create.add_argument("--tenant", required=True)
+    create.add_argument("--domain", action="append", default=[], help="only this domain")
+    create.add_argument("--mailbox", action="append", default=[], help="only this mailbox")
+    create.add_argument(
+        "--scope", nargs="+", action="extend", required=True, choices=directory.SCOPES
+    )
+
+
+def _add_noun(
+    verbs: _Verbs, noun: str, verb: str, run: directory.Command, words: str
+) -> argparse.ArgumentParser:
+    """`pillarbox NOUN VERB`, with what every command needs that talks to an installation."""
+    group = verbs.add_parser(noun, help=words)
+    command = group.add_subparsers(required=True, metavar="VERB").add_parser(verb, help=words)
+    _talk_to_installation(command, run)
+    return command
+
+
+def _add_operations(verbs: _Verbs) -> None:
+    shown = verbs.add_parser("status", help="what runs, and what waits")
+    _talk_to_installation(shown, status.show_status)
+
+    group = verbs.add_parser("quarantine", help="what could not be taken in")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    listed = actions.add_parser("list", help="the newest first")
+    _talk_to_installation(listed, quarantine.list_items)
+    for verb, run, words in (
+        ("show", quarantine.show_item, "why, and its first lines"),
+        ("retry", quarantine.retry_item, "take it in again"),
+        ("drop", quarantine.drop_item, "forget it for good"),
+    ):
+        action = actions.add_parser(verb, help=words)
+        action.add_argument("id")
+        _talk_to_installation(action, run)
+
+
+def _talk_to_installation(command: argparse.ArgumentParser, run: directory.Command) -> None:
+    command.add_argument("--data", type=Path, default=_default_data(), help="of a running `up`")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run)
+
+
+def _default_data() -> Path:
+    return Path(os.environ.get("PILLARBOX_DATA") or "data")
+
+
+def _listen(text: str) -> Listen:
+    try:
+        return Listen.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

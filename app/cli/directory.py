@@ -1,0 +1,84 @@
+"""The set-up verbs: tenants, domains, mailboxes, users and keys."""
+
+import argparse
+import json
+from collections.abc import Callable
+
+from app.access.keys import SCOPES
+from app.access.users import ROLES
+from app.assembly import Services
+from app.cli.installation import with_services
+from app.core.errors import NotFound
+from app.directory.tenants import PLANS
+
+Command = Callable[[argparse.Namespace], int | None]
+__all__ = ["PLANS", "ROLES", "SCOPES", "Command"]
+
+
+def create_tenant(options: argparse.Namespace) -> None:
+    async def work(services: Services) -> None:
+        tenant = await services.tenants.create(options.name, options.plan)
+        _say(options, f"Tenant {tenant.name} is made.", id=tenant.id, name=tenant.name)
+
+    with_services(options.data, work)
+
+
+def add_domain(options: argparse.Namespace) -> None:
+    async def work(services: Services) -> None:
+        tenant = await services.tenants.find(options.tenant)
+        domain = await services.domains.add(options.name, tenant.id, vouched=not options.verify)
+        _say(
+            options,
+            f"Domain {domain.name} is {domain.status}.",
+            id=domain.id,
+            name=domain.name,
+            status=domain.status,
+        )
+
+    with_services(options.data, work)
+
+
+def add_mailbox(options: argparse.Namespace) -> None:
+    async def work(services: Services) -> None:
+        tenant = await services.tenants.find(options.tenant)
+        mailbox = await services.mailboxes.add(options.address, tenant.id)
+        _say(
+            options, f"Mailbox {mailbox.address} receives.", id=mailbox.id, address=mailbox.address
+        )
+
+    with_services(options.data, work)
+
+
+def add_user(options: argparse.Namespace) -> None:
+    async def work(services: Services) -> None:
+        tenant = await services.tenants.find(options.tenant)
+        user = await services.users.add(options.email, tenant.id, options.role)
+        link = await services.sign_in.create_link(user.id)
+        url = f"{services.settings.public_url}/sign-in/{link}"
+        _say(options, f"{user.email} signs in once at {url}", id=user.id, sign_in_url=url)
+
+    with_services(options.data, work)
+
+
+def create_key(options: argparse.Namespace) -> None:
+    """Prints the key alone: it is shown this once."""
+
+    async def work(services: Services) -> None:
+        tenant = await services.tenants.find(options.tenant)
+        domains = [await services.domains.find_receiving(name) for name in options.domain]
+        if any(domain.tenant_id != tenant.id for domain in domains):
+            raise NotFound("One of these domains is not this tenant's.")
+        mailboxes = [await services.mailboxes.find(name, tenant.id) for name in options.mailbox]
+        key = await services.keys.create(
+            tenant.id,
+            options.scope,
+            domain_ids=[domain.id for domain in domains],
+            mailbox_ids=[mailbox.id for mailbox in mailboxes],
+        )
+        _say(options, key, key=key)
+
+    with_services(options.data, work)
+
+
+def _say(options: argparse.Namespace, words: str, **facts: object) -> None:
+    print(json.dumps(facts, default=str) if options.json else words)

@@ -1,0 +1,174 @@
+"""The ASGI applications: `create_web()` for people and programs, `create_ingester()` for providers.
+
+The ingester takes callbacks and nothing else: it knows no cookies and shows no pages.
+"""
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router
+from litestar.contrib.jinja import JinjaTemplateEngine
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+from litestar.types import ControllerRouterHandler
+
+from app.access.sign_in import Session
+from app.assembly import Services, assemble, open_spool_writer
+from app.core.errors import PillarboxError
+from app.core.log import configure_logging
+from app.settings import read_settings
+from app.storage.spool.port import SpoolWriter
+from app.web.api.credentials import require_key
+from app.web.api.events import events_router
+from app.web.api.health import health_router
+from app.web.api.messages import messages_router
+from app.web.callbacks.inbound import receive_message
+from app.web.cookies import SessionCookies
+from app.web.pages.downloads import download_raw, show_image
+from app.web.pages.inbox import inbox_router
+from app.web.pages.lists import ListPages
+from app.web.pages.messages import MessagePages
+from app.web.pages.sign_in import show_sign_in, sign_out, use_sign_in
+from app.web.pages.start import create_inbox, show_start
+from app.web.pages.temporary import temporary_router
+from app.web.problems import handle_error
+from app.web.rendering import STATIC_FOLDER, create_environment
+from app.web.security import add_security_headers
+from app.web.shutdown import ending_on_signal
+
+_API = "/api/v1"
+_PAGES: Sequence[ControllerRouterHandler] = (
+    show_start,
+    create_inbox,
+    temporary_router,
+    inbox_router,
+    show_sign_in,
+    use_sign_in,
+    sign_out,
+    download_raw,
+    show_image,
+)
+
+
+def create_web() -> Litestar:
+    """Pages, the API and downloads. Where only one process may serve HTTP, callbacks too."""
+    services = _start()
+    handlers: list[ControllerRouterHandler] = [
+        Router("/", route_handlers=_PAGES, include_in_schema=False),
+        _static_files(),
+        Router(_API, route_handlers=[health_router, messages_router, events_router]),
+    ]
+    if services.settings.dyno:
+        handlers.append(receive_message)
+    return _create(services, handlers)
+
+
+def create_ingester() -> Litestar:
+    """Provider callbacks and probes only."""
+    return _create(_start(), [Router(_API, route_handlers=[health_router]), receive_message])
+
+
+def _start() -> Services:
+    settings = read_settings(os.environ)
+    configure_logging(human=not settings.production)
+    return assemble(settings)
+
+
+def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> Litestar:
+    environment = create_environment(services.clock)
+    cookies = SessionCookies(
+        services.sign_in,
+        services.settings.secret_key,
+        secure=services.settings.public_url.startswith("https://"),
+    )
+    parts: Mapping[str, object] = {
+        "settings": services.settings,
+        "clock": services.clock,
+        "ids": services.ids,
+        "database": services.database,
+        "doorbell": services.doorbell,
+        "blobs": services.blobs,
+        "mailboxes": services.mailboxes,
+        "keys": services.keys,
+        "sign_in": services.sign_in,
+        "rate_limits": services.rate_limits,
+        "inboxes": services.inboxes,
+        "reading": services.reading,
+        "links": services.links,
+        "sample": services.sample,
+        "cookies": cookies,
+        "lists": ListPages(services.database, services.feed, environment),
+        "messages": MessagePages(services.reading, services.blobs, services.links),
+    }
+    return Litestar(
+        handlers,
+        dependencies={
+            **{name: _given(part) for name, part in parts.items()},
+            "grant": Provide(require_key),
+            "session": Provide(_find_session),
+            "spool": Provide(_find_spool, sync_to_thread=False),
+        },
+        lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
+        middleware=[add_security_headers],
+        exception_handlers={
+            PillarboxError: handle_error,
+            HTTPException: handle_error,
+            Exception: handle_error,
+        },
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),
+        openapi_config=OpenAPIConfig(
+            title="Pillarbox",
+            version="1",
+            path=_API,
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        request_max_body_size=2 * services.settings.smtp_max_message_bytes,
+        logging_config=None,
+    )
+
+
+def _lifespan(services: Services, *, with_spool: bool) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(services.running())
+            await stack.enter_async_context(services.feed.running())
+            stack.enter_context(ending_on_signal(services.feed))
+            if with_spool:
+                app.state.spool = open_spool_writer(services, "callback")
+                stack.push_async_callback(app.state.spool.close)
+            yield
+
+    return lifespan
+
+
+def _given(part: object) -> Provide:
+    return Provide(lambda: part, use_cache=True, sync_to_thread=False)
+
+
+async def _find_session(request: Request[Any, Any, Any], cookies: SessionCookies) -> Session:
+    return await cookies.session(request)
+
+
+def _find_spool(state: State) -> SpoolWriter:
+    spool: SpoolWriter = state.spool
+    return spool
+
+
+def _static_files() -> Router:
+    """Their addresses change with their content, so a browser may keep them for ever."""
+
+    async def keep_for_ever(response: Response[Any]) -> Response[Any]:
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+    return create_static_files_router(
+        "/static", [STATIC_FOLDER], include_in_schema=False, after_request=keep_for_ever
+    )

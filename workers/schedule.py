@@ -1,0 +1,69 @@
+"""What runs by the clock, as arq jobs: a job that was missed or runs twice does no harm."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from arq import cron
+from arq.connections import RedisSettings
+from arq.worker import Worker
+from redis.exceptions import RedisError
+
+from app.assembly import Services, open_spool_reader
+from app.core.backoff import Backoff
+from app.core.log import get_logger
+
+_log = get_logger("schedule")
+_PAUSE = Backoff(first_seconds=0.25, ceiling_seconds=5)
+_JOB_SECONDS = 60
+
+
+async def remove_expired_mailboxes(context: dict[str, Any]) -> int:
+    services: Services = context["services"]
+    return await services.removal.remove_expired_mailboxes()
+
+
+async def remove_released_objects(context: dict[str, Any]) -> int:
+    services: Services = context["services"]
+    return await services.removal.remove_released_objects()
+
+
+async def trim_spool(context: dict[str, Any]) -> int:
+    services: Services = context["services"]
+    keep = timedelta(seconds=services.settings.spool_keep_seconds)
+    return await services.drain(open_spool_reader(services)).trim(keep=keep)
+
+
+_EVERY_TEN_SECONDS = set(range(0, 60, 10))
+
+
+async def run_schedule(services: Services) -> None:
+    """Until cancelled. While Redis is away nothing is scheduled, and nothing is lost by it."""
+    failures = 0
+    while True:
+        try:
+            await _make_worker(services).async_run()
+        except (RedisError, OSError) as error:
+            failures += 1
+            _log.warning("schedule.redis", outcome="waiting", reason=str(error))
+        await asyncio.sleep(_PAUSE.delay_seconds(failures))
+
+
+def _make_worker(services: Services) -> Worker:
+    url = services.settings.redis_url
+    if url is None:
+        raise ValueError("assembled services always have REDIS_URL")
+    return Worker(
+        cron_jobs=[
+            cron(remove_expired_mailboxes, second=_EVERY_TEN_SECONDS),
+            cron(remove_released_objects, second={5, 35}),
+            cron(trim_spool, second={15}),
+        ],
+        redis_settings=RedisSettings.from_dsn(url.reveal()),
+        ctx={"services": services},
+        handle_signals=False,
+        keep_result=0,
+        job_timeout=_JOB_SECONDS,
+        max_tries=1,
+        poll_delay=0.5,
+    )
