@@ -1,0 +1,84 @@
+# From a fresh clone: `make up` runs Pillarbox, `make test` proves it. All that is installed goes
+# into .venv; delete it to begin again.
+
+PYTHON := $(or $(wildcard /usr/bin/python3.11),python3.11)
+BIN := .venv/bin
+UV := $(BIN)/uv
+INSTALLED := .venv/installed
+INSTALLED_DEV := .venv/installed-dev
+
+export UV_CACHE_DIR ?= $(CURDIR)/.venv/cache
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+SYNC = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes
+COMPILE = $(UV) pip compile pyproject.toml --all-extras --group build --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
+.DELETE_ON_ERROR:
+.PHONY: help up test check fmt lock clean chromium
+
+help: ## this list
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' \
+		| sed 's/%/NAME/' | expand -t 14
+
+up: $(INSTALLED) ## run everything here; ARGS="--data DIR --web HOST:PORT --smtp HOST:PORT"
+	@$(BIN)/pillarbox up $(ARGS)
+
+test: check chromium ## everything that proves it; ARGS go to pytest
+	@$(BIN)/pytest $(ARGS)
+
+check: $(INSTALLED_DEV) ## style, types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: $(INSTALLED_DEV) ## write the code in the one style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench-%: $(INSTALLED_DEV) ## measure benchmarks/NAME.py; ARGS go to it
+	@$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
+
+lock: $(UV) ## choose versions anew and write both lock files
+	@$(COMPILE) --group dev --upgrade -o requirements-dev.lock
+	@$(COMPILE) -c requirements-dev.lock --upgrade -o requirements.lock
+
+clean: ## remove the environment and all caches, not the data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(UV): .ci/uv.lock.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Python 3.11 is missing: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's venv is missing: apt-get install python3.11-venv"; exit 1; }
+	@echo "Making .venv."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --no-cache-dir --require-hashes -r .ci/uv.lock.txt
+	@touch $(UV)
+
+# An environment with the development packages has all that running needs: it is kept as it is.
+$(INSTALLED): $(UV) requirements.lock pyproject.toml
+	@echo "Installing what is locked."
+	@$(SYNC) $(if $(wildcard $(INSTALLED_DEV)),requirements-dev.lock,requirements.lock)
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $(INSTALLED) $(wildcard $(INSTALLED_DEV))
+
+$(INSTALLED_DEV): $(UV) requirements-dev.lock pyproject.toml
+	@echo "Installing what is locked, with what development needs."
+	@$(SYNC) requirements-dev.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $(INSTALLED) $(INSTALLED_DEV)
+
+# The browser is Debian's; without it, leave it out with ARGS='-m "not browser"'.
+chromium:
+	@case '$(ARGS)' in *'not browser'*) exit 0;; esac; \
+	command -v chromium >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing chromium."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "chromium is missing: apt-get install chromium"; exit 1; \
+	fi
