@@ -9,6 +9,9 @@ INSTALLED_DEV := .venv/installed-dev
 
 export UV_CACHE_DIR ?= $(CURDIR)/.venv/cache
 export UV_PYTHON_DOWNLOADS := never
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 SYNC = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes
