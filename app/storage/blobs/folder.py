@@ -25,8 +25,8 @@ from zlib import crc32
 
 from app.core.errors import Corrupt, NotFound, StorageFull, Unavailable
 from app.core.ids import Ids
-from app.storage.blobs.key import require_key, require_metadata, require_prefix
 from app.storage.blobs.port import BlobInfo
+from app.storage.blobs.rules import require_key, require_metadata, require_prefix
 from app.storage.blobs.trailer import TAIL_SIZE_BYTES, Trailer, encode_trailer, read_trailer
 
 _SUFFIX = ",blob"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from app.core.errors import NotFound, Unavailable
 from app.core.secrets import Secret
-from app.storage.blobs.key import require_key, require_metadata, require_prefix
 from app.storage.blobs.port import BlobInfo
+from app.storage.blobs.rules import require_key, require_metadata, require_prefix
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody

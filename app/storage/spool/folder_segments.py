@@ -1,0 +1,45 @@
+"""Opening the segments and bodies of one producer in a folder spool, for reading."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from app.core.errors import NotFound
+from app.storage.spool.file_source import open_source
+from app.storage.spool.layout import SegmentFile, bodies_folder
+from app.storage.spool.scan import Ending, Segment
+from app.storage.spool.segment import Reference
+
+
+@contextmanager
+def open_segment(file: SegmentFile, *, is_newest: bool) -> Iterator[Segment | None]:
+    """The segment, or None when it was removed meanwhile. Raises `OSError`.
+
+    Only the newest of a producer can still grow: the writer ends or gives up one before it begins
+    the next. So `is_newest` must have been found out before this call.
+    """
+    names = (file,) if file.sealed else (file, replace(file, sealed=True))
+    with ExitStack() as stack:
+        segment = None
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                source = stack.enter_context(open_source(name.path))
+                segment = Segment(source, _ending(name, is_newest))
+                break
+        yield segment
+
+
+def load_body(folder: Path, reference: Reference) -> bytes:
+    """The file that a reference names. Raises `NotFound` and `OSError`."""
+    try:
+        return (bodies_folder(folder) / reference.file).read_bytes()
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no body file {reference.file}.") from error
+
+
+def _ending(file: SegmentFile, is_newest: bool) -> Ending:
+    if file.sealed:
+        return Ending.SEALED
+    return Ending.OPEN if is_newest else Ending.ABANDONED

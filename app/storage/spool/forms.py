@@ -1,0 +1,81 @@
+"""The two forms of spool, each knowing how to open its writers and its reader."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from app.core.clock import Clock
+from app.core.ids import Ids
+from app.storage.blobs.port import BlobStore
+from app.storage.spool.blob_reader import BlobSpoolReader
+from app.storage.spool.blob_writer import MAX_UPLOAD_SIZE_BYTES, BlobSpoolWriter
+from app.storage.spool.disk import Disk
+from app.storage.spool.folder_reader import FolderSpoolReader
+from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
+from app.storage.spool.port import SpoolReader, SpoolWriter
+
+
+class Spool(Protocol):
+    async def open_writer(self, role: str) -> SpoolWriter:
+        """A producer of its own for this process. `role` is a lower-case word such as `smtp`.
+
+        Raises `InvalidInput` for another role and `Unavailable` when the spool cannot be used.
+        """
+        ...
+
+    async def open_reader(self) -> SpoolReader:
+        """Raises `Unavailable` when the spool cannot be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSpool:
+    """A spool on a disk that lasts."""
+
+    root: Path
+    clock: Clock
+    ids: Ids
+    limits: FolderLimits = field(default_factory=FolderLimits)
+    disk: Disk = field(default_factory=Disk)
+
+    async def open_writer(self, role: str) -> FolderSpoolWriter:
+        return await FolderSpoolWriter.open(
+            self.root,
+            role,
+            clock=self.clock,
+            ids=self.ids,
+            limits=self.limits,
+            disk=self.disk,
+        )
+
+    async def open_reader(self) -> FolderSpoolReader:
+        return await FolderSpoolReader.open(self.root, ids=self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSpool:
+    """A spool in the object store, under a key prefix of its own (`spool` when it is empty)."""
+
+    store: BlobStore
+    prefix: str
+    clock: Clock
+    ids: Ids
+    max_upload_size_bytes: int = MAX_UPLOAD_SIZE_BYTES
+    poll_seconds: float = 1.0
+
+    async def open_writer(self, role: str) -> BlobSpoolWriter:
+        return await BlobSpoolWriter.open(
+            self.store,
+            self._prefix,
+            role,
+            clock=self.clock,
+            ids=self.ids,
+            max_upload_size_bytes=self.max_upload_size_bytes,
+        )
+
+    async def open_reader(self) -> BlobSpoolReader:
+        return BlobSpoolReader(self.store, self._prefix, poll_seconds=self.poll_seconds)
+
+    @property
+    def _prefix(self) -> str:
+        return self.prefix.strip("/") or "spool"
