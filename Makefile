@@ -41,8 +41,8 @@ fmt: $(INSTALLED_DEV) ## write the code in the one style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench-%: $(INSTALLED_DEV) ## measure benchmarks/NAME.py; ARGS go to it
-	@$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
+bench-%: $(INSTALLED_DEV) ## measure tests/benchmarks/NAME.py; ARGS go to it
+	@$(BIN)/python -m tests.benchmarks.$(subst -,_,$*) $(ARGS)
 
 lock: $(UV) ## choose versions anew and write both lock files
 	@$(COMPILE) --group dev --upgrade -o requirements-dev.lock

@@ -1,7 +1,7 @@
 """From settings to services: the only place where parts are put together."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from piccolo.engine.postgres import PostgresEngine
@@ -32,11 +32,12 @@ from app.inbox.sample import Sample
 from app.inbox.signed_links import SignedLinks
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
-from app.storage.blobs.folder import FolderBlobs
 from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
 from app.storage.doorbell import Doorbell
-from app.storage.spool.port import SpoolReader, SpoolWriter
+from app.storage.spool.forms import Spool
+from app.storage.spool.port import SpoolReader
+from app.storage.stores import open_blobs, open_spool
 from piccolo_conf import DB
 
 
@@ -51,6 +52,7 @@ class Services:
     database: Database
     doorbell: Doorbell
     blobs: BlobStore
+    spool: Spool
     log: EventLog
     tenants: Tenants
     domains: Domains
@@ -120,6 +122,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         database=database,
         doorbell=doorbell,
         blobs=blobs,
+        spool=open_spool(settings, clock, ids),
         log=log,
         tenants=Tenants(database, clock, ids),
         domains=domains,
@@ -143,20 +146,4 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         sample=Sample(settings.smtp_listen, clock),
         feed=LiveFeed(database, doorbell),
         quarantine=Quarantine(database, log, blobs, clock, ids),
-    )
-
-
-def open_blobs(settings: Settings) -> BlobStore:
-    """The object store that the settings name: a bucket, or else a folder."""
-    if not settings.s3_bucket_name:
-        return FolderBlobs(settings.blob_folder)
-    # boto3 takes 0.4 s to import, which a folder need not pay.
-    from app.storage.blobs.s3 import S3Blobs
-
-    return S3Blobs(
-        settings.s3_bucket_name,
-        region=settings.aws_region,
-        endpoint_url=settings.s3_endpoint_url,
-        access_key_id=settings.aws_access_key_id,
-        secret_access_key=settings.aws_secret_access_key,
     )

@@ -20,7 +20,7 @@ from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
 
 from app.access.sign_in import Session
-from app.assembly import Services, assemble, open_spool_writer
+from app.assembly import Services, assemble
 from app.core.errors import PillarboxError
 from app.core.log import configure_logging
 from app.settings import read_settings
@@ -142,7 +142,7 @@ def _lifespan(services: Services, *, with_spool: bool) -> Any:
             await stack.enter_async_context(services.feed.running())
             stack.enter_context(ending_on_signal(services.feed))
             if with_spool:
-                app.state.spool = open_spool_writer(services, "callback")
+                app.state.spool = await services.spool.open_writer("callback")
                 stack.push_async_callback(app.state.spool.close)
             yield
 

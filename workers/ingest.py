@@ -2,12 +2,12 @@
 
 import asyncio
 
-from app.assembly import Services, open_spool_reader
+from app.assembly import Services
 
 
 async def run_ingest(services: Services) -> None:
     """Until cancelled. Rows and files are the truth, so it needs no queue."""
-    drain = services.drain(open_spool_reader(services))
+    drain = services.drain(await services.spool.open_reader())
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(drain.run(), name="drain")
         tasks.create_task(services.snapshot_writer().run(), name="snapshot")

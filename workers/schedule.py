@@ -1,15 +1,17 @@
 """What runs by the clock, as arq jobs: a job that was missed or runs twice does no harm."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from arq import cron
 from arq.connections import RedisSettings
+from arq.typing import WorkerCoroutine
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
-from app.assembly import Services, open_spool_reader
+from app.assembly import Services
 from app.core.backoff import Backoff
 from app.core.log import get_logger
 
@@ -18,20 +20,20 @@ _PAUSE = Backoff(first_seconds=0.25, ceiling_seconds=5)
 _JOB_SECONDS = 60
 
 
-async def remove_expired_mailboxes(context: dict[str, Any]) -> int:
+async def remove_expired_mailboxes(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.removal.remove_expired_mailboxes()
 
 
-async def remove_released_objects(context: dict[str, Any]) -> int:
+async def remove_released_objects(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.removal.remove_released_objects()
 
 
-async def trim_spool(context: dict[str, Any]) -> int:
+async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     keep = timedelta(seconds=services.settings.spool_keep_seconds)
-    return await services.drain(open_spool_reader(services)).trim(keep=keep)
+    return await services.drain(await services.spool.open_reader()).trim(keep=keep)
 
 
 _EVERY_TEN_SECONDS = set(range(0, 60, 10))
@@ -49,15 +51,20 @@ async def run_schedule(services: Services) -> None:
         await asyncio.sleep(_PAUSE.delay_seconds(failures))
 
 
+def _job(function: Callable[[dict[Any, Any]], Awaitable[int]]) -> WorkerCoroutine:
+    """Scheduled jobs get no arguments, which arq's type does not know."""
+    return cast(WorkerCoroutine, function)
+
+
 def _make_worker(services: Services) -> Worker:
     url = services.settings.redis_url
     if url is None:
         raise ValueError("assembled services always have REDIS_URL")
     return Worker(
         cron_jobs=[
-            cron(remove_expired_mailboxes, second=_EVERY_TEN_SECONDS),
-            cron(remove_released_objects, second={5, 35}),
-            cron(trim_spool, second={15}),
+            cron(_job(remove_expired_mailboxes), second=_EVERY_TEN_SECONDS),
+            cron(_job(remove_released_objects), second={5, 35}),
+            cron(_job(trim_spool), second={15}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),
         ctx={"services": services},

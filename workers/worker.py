@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 
 import uvloop
 
-from app.assembly import assemble
+from app.assembly import Services, assemble
 from app.core.log import configure_logging, get_logger
 from app.settings import Settings
 from workers.ingest import run_ingest
@@ -22,12 +23,21 @@ def run_worker(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     services = assemble(settings)
-    task = asyncio.current_task()
+    told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)  # type: ignore[union-attr]
-    try:
-        async with services.running(), asyncio.TaskGroup() as tasks:
-            tasks.create_task(run_ingest(services), name="ingest")
-            tasks.create_task(run_schedule(services), name="schedule")
-    except asyncio.CancelledError:
-        _log.info("worker.stop", outcome="stopped")
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    async with services.running():
+        work = asyncio.create_task(_work(services))
+        stopping = asyncio.create_task(told_to_stop.wait())
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+    _log.info("worker.stop", outcome="stopped")
+
+
+async def _work(services: Services) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_ingest(services), name="ingest")
+        tasks.create_task(run_schedule(services), name="schedule")

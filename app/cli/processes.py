@@ -8,7 +8,7 @@ from typing import Any
 
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from granian.server import Server as Granian
+from granian.server.mp import MPServer
 
 from app.assembly import assemble
 from app.cli.welcome import greet
@@ -76,11 +76,10 @@ def run_migrations(_: argparse.Namespace) -> None:
 async def prepare(settings: Settings) -> None:
     """Waits for the database and brings it to the newest schema, whoever comes first."""
     services = assemble(settings)
-    database_url = services.settings.database_url.reveal()
     failures = 0
     while True:
         try:
-            await _migrate(database_url)
+            await _migrate(services.database.url)
             async with services.running():
                 await ensure_temporary_domain(
                     services.tenants, services.domains, settings.temporary_domain
@@ -119,10 +118,10 @@ def _serve(target: str, listen: Listen, workers: int) -> None:
     server.serve()
 
 
-class _Server(Granian):
+class _Server(MPServer):
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Ends the event streams first: a worker waits for its connections before it stops."""
         for worker in self.wrks:
             with suppress(ProcessLookupError):
                 os.kill(worker.inner.pid, STREAMS_END)
-        super().signal_handler_interrupt(*arguments, **more)
+        super().signal_handler_interrupt(*arguments, **more)  # type: ignore[no-untyped-call]

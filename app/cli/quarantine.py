@@ -65,10 +65,13 @@ def _parse_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise InvalidInput(f"{text!r} is not an id: `pillarbox quarantine list` shows them.") from error
+        raise InvalidInput(
+            f"{text!r} is not an id: `pillarbox quarantine list` shows them."
+        ) from error
 
 
 def _facts(item: QuarantinedItem) -> Mapping[str, str | int]:
     return {
-        name: value if isinstance(value, int) else str(value) for name, value in asdict(item).items()
+        name: value if isinstance(value, int) else str(value)
+        for name, value in asdict(item).items()
     }

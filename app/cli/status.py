@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping
 
-from app.assembly import Services, open_spool_reader
+from app.assembly import Services
 from app.cli.installation import with_services
 from app.eventlog.read import last_position
 
@@ -19,7 +19,7 @@ def show_status(options: argparse.Namespace) -> None:
 
 
 async def _collect(services: Services) -> Mapping[str, object]:
-    reader = open_spool_reader(services)
+    reader = await services.spool.open_reader()
     positions = await services.drain(reader).load_positions()
     known = [positions.get(name) or await reader.start(name) for name in await reader.producers()]
     backlog = await reader.backlog(known)

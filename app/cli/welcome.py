@@ -15,9 +15,7 @@ async def greet(run: RunFile) -> Sequence[str]:
     settings = read_settings(run.environment)
     services = assemble(settings)
     async with services.running():
-        await ensure_temporary_domain(
-            services.tenants, services.domains, settings.temporary_domain
-        )
+        await ensure_temporary_domain(services.tenants, services.domains, settings.temporary_domain)
         inbox = await services.inboxes.create()
         tenant = await ensure_tenant(services.tenants, FIRST_TENANT, "enterprise")
         admin = await services.users.add(f"admin@{settings.temporary_domain}", tenant.id, "owner")
