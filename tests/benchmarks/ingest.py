@@ -1,11 +1,27 @@
 """Mails of 4 KB a second from SMTP to visible rows, and memory while a long backlog is read."""
 
 import argparse
+import asyncio
+import os
+import re
+import resource
+import signal
 import sys
+import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
+from app.core.clock import SystemClock
+from app.core.ids import Ids
+from app.storage.spool.folder_writer import FolderLimits
+from app.storage.spool.forms import FolderSpool
+from app.storage.spool.port import Envelope, ItemMetadata
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
-from pillarbox import installation
+from pillarbox import Inbox, Pillarbox, compose, installation, send
 
 from tests.benchmarks.report import report
 
