@@ -143,12 +143,13 @@ async def test_each_item_is_taken_once_when_two_workers_read_one_spool(mailroom:
 async def test_item_is_kept_in_quarantine_when_no_recipient_has_a_mailbox(
     mailroom: Mailroom,
 ) -> None:
-    metadata = await mailroom.spool(compose(), "nobody@example.test")
+    data = compose()
+    metadata = await mailroom.spool(data, "nobody@example.test")
     await mailroom.take_in()
     ((item_id, stage, _),) = await mailroom.quarantined()
     assert (item_id, stage) == (metadata.item_id, "route")
     kept = await mailroom.services.blobs.get(quarantine_key(item_id))
-    assert kept == PREFIX + compose()
+    assert kept == PREFIX + data
     assert [e.subject_id for e in await mailroom.events("message.quarantined")] == [item_id]
 
 
