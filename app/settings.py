@@ -110,10 +110,9 @@ class Settings:
     def blob_folder(self) -> Path:
         return self.pillarbox_data / "blobs"
 
-    @property
-    def http_listen(self) -> Listen:
-        """Where the process that serves HTTP listens: on `PORT` of every address if it is set."""
-        return Listen("0.0.0.0", self.port) if self.port else self.web_listen  # noqa: S104
+    def http_listen(self, default: Listen) -> Listen:
+        """Where a process that serves HTTP listens: on `PORT` of every address if that is set."""
+        return Listen("0.0.0.0", self.port) if self.port else default  # noqa: S104
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

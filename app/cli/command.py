@@ -1,13 +1,17 @@
-"""Understanding the command line. What each verb does stands in the module it names."""
+"""Understanding the command line.
+
+What a verb does stands in the module that it names, which is imported only when it is used: the
+SMTP sidecar starts without the database driver, and `--help` answers at once.
+"""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from app.cli import directory, processes, quarantine, status
 from app.core.errors import PillarboxError
 from app.embedded.errors import NotRunning
 from app.settings import Listen
@@ -20,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 misused, 3 not running."""
     options = _parser().parse_args(arguments)
     try:
-        code = options.run(options)
+        module, _, function = options.run.partition(":")
+        code = getattr(importlib.import_module(module), function)(options)
     except NotRunning as error:
         print(error, file=sys.stderr)
         return EXIT_NOT_RUNNING
@@ -49,48 +54,48 @@ def _add_processes(verbs: _Verbs) -> None:
     up.add_argument("--data", type=Path, default=_default_data(), help="default: ./data")
     up.add_argument("--web", type=_listen, default=Listen("127.0.0.1", 8000), metavar="HOST:PORT")
     up.add_argument("--smtp", type=_listen, default=Listen("127.0.0.1", 2525), metavar="HOST:PORT")
-    up.set_defaults(run=processes.run_everything)
+    up.set_defaults(run="app.cli.up:run")
     for name, run, words in (
-        ("web", processes.run_web, "serve pages and the API"),
-        ("ingester", processes.run_ingester, "serve provider callbacks"),
-        ("worker", processes.run_worker, "do the background work"),
-        ("smtp", processes.run_smtp, "receive mail over SMTP"),
-        ("migrate", processes.run_migrations, "bring the database to the newest schema"),
+        ("web", "app.cli.serving:run_web", "serve pages and the API"),
+        ("ingester", "app.cli.serving:run_ingester", "serve provider callbacks"),
+        ("worker", "app.cli.background:run", "do the background work"),
+        ("smtp", "app.cli.sidecar:run", "receive mail over SMTP"),
+        ("migrate", "app.cli.preparation:run", "bring the database to the newest schema"),
     ):
         verbs.add_parser(name, help=words).set_defaults(run=run)
 
 
 def _add_directory(verbs: _Verbs) -> None:
-    create = _add_noun(verbs, "tenant", "create", directory.create_tenant, "own domains and mail")
+    create = _add_noun(
+        verbs, "tenant", "create", "app.cli.directory:create_tenant", "own domains and mail"
+    )
     create.add_argument("name")
-    create.add_argument("--plan", choices=directory.PLANS, required=True)
+    create.add_argument("--plan", required=True, help="developer, temporary or enterprise")
 
-    add = _add_noun(verbs, "domain", "add", directory.add_domain, "receive for a domain")
+    add = _add_noun(verbs, "domain", "add", "app.cli.directory:add_domain", "receive for a domain")
     add.add_argument("name")
     add.add_argument("--tenant", required=True)
     add.add_argument("--verify", action="store_true", help="only once its DNS records are right")
 
-    add = _add_noun(verbs, "mailbox", "add", directory.add_mailbox, "host an address")
+    add = _add_noun(verbs, "mailbox", "add", "app.cli.directory:add_mailbox", "host an address")
     add.add_argument("address", help="*@DOMAIN is a catch-all")
     add.add_argument("--tenant", required=True)
 
-    add = _add_noun(verbs, "user", "add", directory.add_user, "give a person a role")
+    add = _add_noun(verbs, "user", "add", "app.cli.directory:add_user", "give a person a role")
     add.add_argument("email")
     add.add_argument("--tenant", required=True)
-    add.add_argument("--role", choices=directory.ROLES, required=True)
+    add.add_argument("--role", required=True, help="owner, admin, agent or viewer")
 
-    create = _add_noun(verbs, "key", "create", directory.create_key, "make an API key")
+    create = _add_noun(verbs, "key", "create", "app.cli.directory:create_key", "make an API key")
     create.add_argument("--tenant", required=True)
     create.add_argument("--domain", action="append", default=[], help="only this domain")
     create.add_argument("--mailbox", action="append", default=[], help="only this mailbox")
     create.add_argument(
-        "--scope", nargs="+", action="extend", required=True, choices=directory.SCOPES
+        "--scope", nargs="+", action="extend", required=True, help="such as messages:read"
     )
 
 
-def _add_noun(
-    verbs: _Verbs, noun: str, verb: str, run: directory.Command, words: str
-) -> argparse.ArgumentParser:
+def _add_noun(verbs: _Verbs, noun: str, verb: str, run: str, words: str) -> argparse.ArgumentParser:
     """`pillarbox NOUN VERB`, with what every command needs that talks to an installation."""
     group = verbs.add_parser(noun, help=words)
     command = group.add_subparsers(required=True, metavar="VERB").add_parser(verb, help=words)
@@ -100,23 +105,23 @@ def _add_noun(
 
 def _add_operations(verbs: _Verbs) -> None:
     shown = verbs.add_parser("status", help="what runs, and what waits")
-    _talk_to_installation(shown, status.show_status)
+    _talk_to_installation(shown, "app.cli.status:show_status")
 
     group = verbs.add_parser("quarantine", help="what could not be taken in")
     actions = group.add_subparsers(required=True, metavar="VERB")
     listed = actions.add_parser("list", help="the newest first")
-    _talk_to_installation(listed, quarantine.list_items)
+    _talk_to_installation(listed, "app.cli.quarantine:list_items")
     for verb, run, words in (
-        ("show", quarantine.show_item, "why, and its first lines"),
-        ("retry", quarantine.retry_item, "take it in again"),
-        ("drop", quarantine.drop_item, "forget it for good"),
+        ("show", "app.cli.quarantine:show_item", "why, and its first lines"),
+        ("retry", "app.cli.quarantine:retry_item", "take it in again"),
+        ("drop", "app.cli.quarantine:drop_item", "forget it for good"),
     ):
         action = actions.add_parser(verb, help=words)
         action.add_argument("id")
         _talk_to_installation(action, run)
 
 
-def _talk_to_installation(command: argparse.ArgumentParser, run: directory.Command) -> None:
+def _talk_to_installation(command: argparse.ArgumentParser, run: str) -> None:
     command.add_argument("--data", type=Path, default=_default_data(), help="of a running `up`")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run)

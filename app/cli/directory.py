@@ -2,17 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Callable
 
-from app.access.keys import SCOPES
-from app.access.users import ROLES
 from app.assembly import Services
 from app.cli.installation import with_services
 from app.core.errors import NotFound
-from app.directory.tenants import PLANS
-
-Command = Callable[[argparse.Namespace], int | None]
-__all__ = ["PLANS", "ROLES", "SCOPES", "Command"]
 
 
 def create_tenant(options: argparse.Namespace) -> None:
