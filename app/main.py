@@ -31,6 +31,7 @@ from app.web.api.health import health_router
 from app.web.api.messages import messages_router
 from app.web.callbacks.inbound import receive_message
 from app.web.cookies import SessionCookies
+from app.web.given import Given
 from app.web.pages.downloads import download_raw, show_image
 from app.web.pages.inbox import inbox_router
 from app.web.pages.lists import ListPages
@@ -103,7 +104,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "reading": services.reading,
         "links": services.links,
         "sample": services.sample,
-        "cookies": cookies,
+        "session_cookies": cookies,
         "lists": ListPages(services.database, services.feed, environment),
         "messages": MessagePages(services.reading, services.blobs, services.links),
     }
@@ -153,8 +154,10 @@ def _given(part: object) -> Provide:
     return Provide(lambda: part, use_cache=True, sync_to_thread=False)
 
 
-async def _find_session(request: Request[Any, Any, Any], cookies: SessionCookies) -> Session:
-    return await cookies.session(request)
+async def _find_session(
+    request: Request[Any, Any, Any], session_cookies: Given[SessionCookies]
+) -> Session:
+    return await session_cookies.session(request)
 
 
 def _find_spool(state: State) -> SpoolWriter:

@@ -13,6 +13,7 @@ from app.access.keys import Grant
 from app.eventlog.event import Event
 from app.eventlog.read import EventFilter, read_events
 from app.storage.db.database import Database
+from app.web.given import Given
 from app.web.parameters import After, Limit
 
 _SCOPE = "events:read"
@@ -41,8 +42,8 @@ class EventList(msgspec.Struct, frozen=True):
 
 @get("/")
 async def list_all(
-    grant: Grant,
-    database: Database,
+    grant: Given[Grant],
+    database: Given[Database],
     after: After = 0,
     type_: Annotated[str | None, Parameter(query="type", max_length=40)] = None,
     limit: Limit = 100,

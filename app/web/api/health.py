@@ -10,6 +10,7 @@ from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
 from app.storage.db.migrate import has_newest_schema
 from app.storage.doorbell import Doorbell
+from app.web.given import Given
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ async def show_health() -> Health:
 
 @get("/ready")
 async def show_readiness(
-    database: Database, doorbell: Doorbell, blobs: BlobStore
+    database: Given[Database], doorbell: Given[Doorbell], blobs: Given[BlobStore]
 ) -> Response[Readiness]:
     """Whether the database (with the newest schema), Redis and the object store can be used."""
     missing = []

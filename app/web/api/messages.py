@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from app.directory.mailboxes import Mailboxes
 from app.inbox.listing import Access, MessageRow, list_messages
 from app.inbox.reading import MessageView, Reading
 from app.storage.db.database import Database
+from app.web.given import Given
 from app.web.pages.messages import MessagePages
 from app.web.parameters import Cursor, Limit
 
@@ -63,9 +65,9 @@ class MessageList(msgspec.Struct, frozen=True):
 
 @get("/")
 async def list_all(
-    grant: Grant,
-    database: Database,
-    mailboxes: Mailboxes,
+    grant: Given[Grant],
+    database: Given[Database],
+    mailboxes: Given[Mailboxes],
     mailbox: str | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -79,19 +81,21 @@ async def list_all(
 
 
 @get("/{message_id:uuid}")
-async def show(grant: Grant, reading: Reading, message_id: UUID) -> MessageDetail:
+async def show(grant: Given[Grant], reading: Given[Reading], message_id: UUID) -> MessageDetail:
     return _detail(await reading.open(_access(grant), message_id))
 
 
 @get("/{message_id:uuid}/raw", status_code=303)
-async def link_raw(grant: Grant, messages: MessagePages, message_id: UUID) -> Redirect:
+async def link_raw(
+    grant: Given[Grant], messages: Given[MessagePages], message_id: UUID
+) -> Redirect:
     """Leads to a signed link, good for ten minutes, that serves the raw message."""
     return await messages.raw(_access(grant), message_id)
 
 
 @get("/{message_id:uuid}/attachments/{attachment_id:uuid}")
 async def download_attachment(
-    grant: Grant, messages: MessagePages, message_id: UUID, attachment_id: UUID
+    grant: Given[Grant], messages: Given[MessagePages], message_id: UUID, attachment_id: UUID
 ) -> Stream:
     return await messages.attachment(_access(grant), message_id, attachment_id)
 
@@ -120,7 +124,7 @@ def _detail(message: MessageView) -> MessageDetail:
     )
 
 
-def _fields(row: MessageRow) -> dict[str, object]:
+def _fields(row: MessageRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "mailbox": row.mailbox_address,

@@ -16,6 +16,7 @@ from app.core.ids import Ids
 from app.mime.addresses import is_valid_address
 from app.settings import Settings
 from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
+from app.web.given import Given
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +41,10 @@ class Accepted(msgspec.Struct, frozen=True):
 async def receive_message(
     request: Request[Any, Any, Any],
     data: InboundMessage,
-    spool: SpoolWriter,
-    settings: Settings,
-    clock: Clock,
-    ids: Ids,
+    spool: Given[SpoolWriter],
+    settings: Given[Settings],
+    clock: Given[Clock],
+    ids: Given[Ids],
 ) -> Accepted:
     """Answers 202 once the message is durable. Needs `Authorization: Bearer
     INGESTER_INBOUND_TOKEN`, in production always."""

@@ -9,12 +9,13 @@ from litestar.response import Stream
 from app.core.errors import NotFound
 from app.inbox.signed_links import SHOWN_IN_PLACE, SignedLinks
 from app.storage.blobs.port import BlobStore
+from app.web.given import Given
 
 _ONLY_BYTES = "default-src 'none'; sandbox"
 
 
 @get("/raw/{token:str}")
-async def download_raw(token: str, links: SignedLinks, blobs: BlobStore) -> Stream:
+async def download_raw(token: str, links: Given[SignedLinks], blobs: Given[BlobStore]) -> Stream:
     """The raw message, byte for byte as it was stored."""
     link = links.open_raw(token)
     return await send_file(
@@ -23,7 +24,7 @@ async def download_raw(token: str, links: SignedLinks, blobs: BlobStore) -> Stre
 
 
 @get("/image/{token:str}")
-async def show_image(token: str, links: SignedLinks, blobs: BlobStore) -> Stream:
+async def show_image(token: str, links: Given[SignedLinks], blobs: Given[BlobStore]) -> Stream:
     """A picture inside a message, for the frame that shows it."""
     link = links.open_image(token)
     if link.content_type not in SHOWN_IN_PLACE:

@@ -10,6 +10,7 @@ from app.access.sign_in import Session
 from app.directory.mailboxes import Mailboxes
 from app.inbox.listing import Access
 from app.web.cookies import SessionCookies
+from app.web.given import Given
 from app.web.pages.lists import Context, ListPages
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After
@@ -20,14 +21,14 @@ _BASE_URL = "/inbox"
 @get("/")
 async def show_inbox(
     request: Request[Any, Any, Any],
-    session: Session,
-    cookies: SessionCookies,
-    mailboxes: Mailboxes,
-    lists: ListPages,
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    mailboxes: Given[Mailboxes],
+    lists: Given[ListPages],
     cursor: str | None = None,
     mailbox: UUID | None = None,
 ) -> Template:
-    context = {**_context(session, cookies), "mailbox_id": None}
+    context = {**_context(session, session_cookies), "mailbox_id": None}
     if mailbox is not None:
         found = await mailboxes.find_by_id(mailbox, session.tenant_id)
         context |= {"mailbox_id": found.id, "mailbox_address": found.address}
@@ -37,14 +38,14 @@ async def show_inbox(
 @get("/live")
 async def follow_inbox(
     request: Request[Any, Any, Any],
-    session: Session,
-    cookies: SessionCookies,
-    lists: ListPages,
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    lists: Given[ListPages],
     after: After = 0,
     mailbox: UUID | None = None,
 ) -> Stream:
     async def describe() -> Context:
-        return _context(session, cookies)
+        return _context(session, session_cookies)
 
     return lists.stream(request, _access(session, mailbox), after, describe)
 
@@ -52,9 +53,9 @@ async def follow_inbox(
 @get("/m/{message_id:uuid}")
 async def show_message(
     message_id: UUID,
-    session: Session,
-    cookies: SessionCookies,
-    messages: MessagePages,
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    messages: Given[MessagePages],
     view: str = "",
 ) -> Template:
     return await messages.show(
@@ -62,23 +63,27 @@ async def show_message(
         message_id,
         base_url=_BASE_URL,
         view=view,
-        context=_context(session, cookies),
+        context=_context(session, session_cookies),
     )
 
 
 @get("/m/{message_id:uuid}/body")
-async def show_body(message_id: UUID, session: Session, messages: MessagePages) -> Template:
+async def show_body(
+    message_id: UUID, session: Given[Session], messages: Given[MessagePages]
+) -> Template:
     return await messages.body(_access(session), message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)
-async def link_raw(message_id: UUID, session: Session, messages: MessagePages) -> Redirect:
+async def link_raw(
+    message_id: UUID, session: Given[Session], messages: Given[MessagePages]
+) -> Redirect:
     return await messages.raw(_access(session), message_id)
 
 
 @get("/m/{message_id:uuid}/attachments/{attachment_id:uuid}")
 async def download_attachment(
-    message_id: UUID, attachment_id: UUID, session: Session, messages: MessagePages
+    message_id: UUID, attachment_id: UUID, session: Given[Session], messages: Given[MessagePages]
 ) -> Stream:
     return await messages.attachment(_access(session), message_id, attachment_id)
 
@@ -88,11 +93,11 @@ def _access(session: Session, mailbox_id: UUID | None = None) -> Access:
     return access if mailbox_id is None else access.narrow(mailbox_id)
 
 
-def _context(session: Session, cookies: SessionCookies) -> Context:
+def _context(session: Session, session_cookies: SessionCookies) -> Context:
     return {
         "base_url": _BASE_URL,
         "signed_in_as": session.email,
-        "csrf_token": cookies.csrf_token(session),
+        "csrf_token": session_cookies.csrf_token(session),
     }
 
 

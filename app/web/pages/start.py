@@ -10,19 +10,20 @@ from app.access.rate_limits import RateLimits
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
 from app.web.client import client_address
+from app.web.given import Given
 
 
 @get("/")
-async def show_start(settings: Settings) -> Template:
+async def show_start(settings: Given[Settings]) -> Template:
     return Template("start/index.html", context={"ttl_seconds": settings.temporary_ttl_seconds})
 
 
 @post("/t")
 async def create_inbox(
     request: Request[Any, Any, Any],
-    inboxes: TemporaryInboxes,
-    rate_limits: RateLimits,
-    settings: Settings,
+    inboxes: Given[TemporaryInboxes],
+    rate_limits: Given[RateLimits],
+    settings: Given[Settings],
 ) -> Redirect:
     """A new inbox, open at once. An address may make only so many an hour."""
     await rate_limits.count(

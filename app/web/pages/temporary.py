@@ -9,6 +9,7 @@ from litestar.response import Redirect, Stream, Template
 from app.inbox.sample import Sample
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
+from app.web.given import Given
 from app.web.pages.lists import Context, ListPages
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After
@@ -18,9 +19,9 @@ from app.web.parameters import After
 async def show_inbox(
     request: Request[Any, Any, Any],
     token: str,
-    inboxes: TemporaryInboxes,
-    lists: ListPages,
-    settings: Settings,
+    inboxes: Given[TemporaryInboxes],
+    lists: Given[ListPages],
+    settings: Given[Settings],
     cursor: str | None = None,
 ) -> Template:
     inbox = await inboxes.open(token)
@@ -36,8 +37,8 @@ async def show_inbox(
 async def follow_inbox(
     request: Request[Any, Any, Any],
     token: str,
-    inboxes: TemporaryInboxes,
-    lists: ListPages,
+    inboxes: Given[TemporaryInboxes],
+    lists: Given[ListPages],
     after: After = 0,
 ) -> Stream:
     inbox = await inboxes.open(token)
@@ -49,19 +50,21 @@ async def follow_inbox(
 
 
 @post("/extend")
-async def extend_inbox(token: str, inboxes: TemporaryInboxes) -> Redirect:
+async def extend_inbox(token: str, inboxes: Given[TemporaryInboxes]) -> Redirect:
     await inboxes.extend(token)
     return Redirect(_base_url(token), status_code=303)
 
 
 @post("/delete")
-async def delete_inbox(token: str, inboxes: TemporaryInboxes) -> Redirect:
+async def delete_inbox(token: str, inboxes: Given[TemporaryInboxes]) -> Redirect:
     await inboxes.delete(token)
     return Redirect("/", status_code=303)
 
 
 @post("/test-mail")
-async def send_test_mail(token: str, inboxes: TemporaryInboxes, sample: Sample) -> Redirect:
+async def send_test_mail(
+    token: str, inboxes: Given[TemporaryInboxes], sample: Given[Sample]
+) -> Redirect:
     inbox = await inboxes.open(token)
     await sample.send(inbox.address)
     return Redirect(_base_url(token), status_code=303)
@@ -71,8 +74,8 @@ async def send_test_mail(token: str, inboxes: TemporaryInboxes, sample: Sample) 
 async def show_message(
     token: str,
     message_id: UUID,
-    inboxes: TemporaryInboxes,
-    messages: MessagePages,
+    inboxes: Given[TemporaryInboxes],
+    messages: Given[MessagePages],
     view: str = "",
 ) -> Template:
     inbox = await inboxes.open(token)
@@ -83,14 +86,14 @@ async def show_message(
 
 @get("/m/{message_id:uuid}/body")
 async def show_body(
-    token: str, message_id: UUID, inboxes: TemporaryInboxes, messages: MessagePages
+    token: str, message_id: UUID, inboxes: Given[TemporaryInboxes], messages: Given[MessagePages]
 ) -> Template:
     return await messages.body((await inboxes.open(token)).access, message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)
 async def link_raw(
-    token: str, message_id: UUID, inboxes: TemporaryInboxes, messages: MessagePages
+    token: str, message_id: UUID, inboxes: Given[TemporaryInboxes], messages: Given[MessagePages]
 ) -> Redirect:
     return await messages.raw((await inboxes.open(token)).access, message_id)
 
@@ -100,8 +103,8 @@ async def download_attachment(
     token: str,
     message_id: UUID,
     attachment_id: UUID,
-    inboxes: TemporaryInboxes,
-    messages: MessagePages,
+    inboxes: Given[TemporaryInboxes],
+    messages: Given[MessagePages],
 ) -> Stream:
     inbox = await inboxes.open(token)
     return await messages.attachment(inbox.access, message_id, attachment_id)
