@@ -12,5 +12,5 @@ Cursor = Annotated[
 Limit = Annotated[int, Parameter(query="limit", ge=1, le=MAX_PAGE)]
 After = Annotated[
     int,
-    Parameter(query="after", ge=0, lt=2**63, description="A position in the event log."),
+    Parameter(query="after", ge=0, le=2**62, description="A position in the event log."),
 ]

@@ -54,8 +54,8 @@ def main() -> None:
                 data = compose(inbox.address, number, size_bytes=4096)
                 if send(client, inbox.address, data):
                     answered[f"mail {number}"] = time.time() * 1000
-        page.wait_for_function(f"Object.keys(window.seen).length >= {len(answered)}")
-        seen = page.evaluate("window.seen")
+        while len(seen := page.evaluate("window.seen")) < len(answered):
+            page.wait_for_timeout(100)
         browser.close()
     delays = [seen[subject] - moment for subject, moment in answered.items()]
     report(

@@ -105,7 +105,7 @@ class Pillarbox:
         assert made.status_code == 303, made.text
         url = urljoin(self.url, made.headers["location"])
         page = httpx.get(url).text
-        address = re.search(r"<h1>([^<@]+@[^<]+)</h1>", page)
+        address = re.search(r'data-copy="([^"@ ]+@[^" ]+)"', page)
         assert address, page
         inbox = Inbox(url, address[1])
         wait_until(lambda: self.accepts(inbox.address), "the new address is accepted", 10)
