@@ -21,17 +21,21 @@
     if (message.event === "message") message.event = "";
   });
 
-  document.addEventListener("htmx:sse:after:connection", () => show("on", "Live"));
-  document.addEventListener("htmx:sse:close", () => show("off", "Connecting again"));
-  document.addEventListener("htmx:sse:error", ({ detail: { status } }) => {
+  const lose = (status) => {
     if (status === 404) show("gone", "This inbox is gone");
-    else show("off", "Connecting again");
+    else show("off", "Connecting");
+  };
+  document.addEventListener("htmx:sse:before:connection", (event) => {
+    if (live?.dataset.state === "gone") event.preventDefault();
+    else lose();
   });
+  document.addEventListener("htmx:sse:after:connection", () => show("on", "Live"));
+  document.addEventListener("htmx:sse:error", (event) => lose(event.detail.status));
 
   const report = (event) => {
     const link = event.target.closest(".more a");
     if (link) link.textContent = "That did not work. Try again";
-    else show("off", "Connecting again");
+    else lose(event.detail.ctx.response?.status);
   };
   document.addEventListener("htmx:error", report);
   document.addEventListener("htmx:response:error", report);

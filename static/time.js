@@ -9,8 +9,8 @@
     const seconds = Math.floor((now - then) / 1000);
     if (seconds < 60) return "now";
     if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-    if (seconds < 7 * 86400) return `${Math.floor(seconds / 86400)} d ago`;
+    if (seconds < 86400) return `${count(Math.floor(seconds / 3600), "hour")} ago`;
+    if (seconds < 7 * 86400) return `${count(Math.floor(seconds / 86400), "day")} ago`;
     const day = `${then.getUTCDate()} ${months[then.getUTCMonth()]}`;
     return then.getUTCFullYear() === now.getUTCFullYear() ? day : `${day} ${then.getUTCFullYear()}`;
   };

@@ -21,23 +21,24 @@ STATIC_FOLDER = _ROOT / "static"
 def create_environment(clock: Clock) -> Environment:
     """The environment that renders every template; escaping is always on.
 
-    Templates see `asset(name)` and `icon(name)`, and the filters `age`, `time_left`, `exact`, `iso`,
-    `duration`, `size`, `counted`, `printable` and `file_icon`. An undefined variable raises.
+    Templates see `asset(name)` and `icon(name)`, and the filters `age`, `time_left`, `exact`,
+    `iso`, `duration`, `size`, `counted`, `printable` and `file_icon`. An undefined variable raises.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     assets = Assets.of(STATIC_FOLDER)
     environment.globals |= {"asset": assets.url, "icon": assets.icon}
     environment.filters |= {
-        "age": lambda moment: describe_age(moment, clock.now()),
+        "age": lambda moment: draw_age(moment, clock.now()),
         "time_left": lambda moment: describe_time_left(moment, clock.now()),
         "exact": describe_exactly,
-        "iso": lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "iso": format_iso,
         "duration": describe_duration,
         "size": describe_size,
         "counted": count,
@@ -85,8 +86,23 @@ def _draw_icon(sprite_url: str, name: str) -> Markup:
     return drawing.format(sprite_url, name)
 
 
+# Names of our own: strftime's change with the locale of the process.
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def draw_age(moment: datetime, now: datetime) -> Markup:
+    """A `<time>` that says how long ago, with the exact time on hover."""
+    moment = moment.astimezone(UTC)
+    machine, exact, age = format_iso(moment), describe_exactly(moment), describe_age(moment, now)
+    return Markup(f'<time data-age datetime="{machine}" title="{exact}">{age}</time>')  # noqa: S704
+
+
 def describe_age(moment: datetime, now: datetime) -> str:
-    """How long ago, as people say it: `5 min ago` within a week, then `12 Mar`, then with the year.
+    """How long ago, as people say it: `5 min ago` within a week, then `12 Mar`, then its year too.
 
     `static/time.js` says the same words while a page stays open.
     """
@@ -96,11 +112,11 @@ def describe_age(moment: datetime, now: datetime) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min ago"
     if seconds < 86_400:
-        return f"{seconds // 3600} h ago"
+        return f"{count(seconds // 3600, 'hour')} ago"
     if seconds < 7 * 86_400:
-        return f"{seconds // 86_400} d ago"
+        return f"{count(seconds // 86_400, 'day')} ago"
     day = moment.astimezone(UTC)
-    text = f"{day.day} {day:%b}"
+    text = f"{day.day} {_MONTHS[day.month - 1][:3]}"
     return text if day.year == now.astimezone(UTC).year else f"{text} {day.year}"
 
 
@@ -124,7 +140,13 @@ def describe_duration(seconds: int) -> str:
 def describe_exactly(moment: datetime) -> str:
     """The day and the minute in UTC: `Sunday 22 November 2026, 06:37 UTC`."""
     day = moment.astimezone(UTC)
-    return f"{day:%A} {day.day} {day:%B} {day.year}, {day:%H:%M} UTC"
+    name, month = _DAYS[day.weekday()], _MONTHS[day.month - 1]
+    return f"{name} {day.day} {month} {day.year}, {day.hour:02}:{day.minute:02} UTC"
+
+
+def format_iso(moment: datetime) -> str:
+    """For machines, in UTC and to the second: `2026-11-22T06:37:12Z` (RFC 3339)."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def describe_size(size_bytes: int) -> str:

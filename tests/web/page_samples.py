@@ -1,0 +1,176 @@
+"""Every page with the values a handler gives it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from app.inbox.listing import MessageRow
+from app.inbox.reading import AttachmentView, MessageView
+from app.inbox.temporary import TemporaryInbox
+
+NOW = datetime(2026, 11, 22, 6, 37, 12, tzinfo=UTC)
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e'
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    name: str
+    template: str
+    context: Mapping[str, Any]
+
+
+def make_row(**changes: Any) -> MessageRow:
+    row = MessageRow(
+        id=uuid4(),
+        mailbox_id=UUID(int=7),
+        mailbox_address="support@acme.example",
+        from_name="Ada Lovelace",
+        from_address="ada@analytical.example",
+        to="Charles Babbage <charles@difference.example>",
+        subject="Notes on the engine, part G",
+        snippet="I have worked the numbers through twice now and the table holds; the error was "
+        "in the third operation, where the engine must carry before it divides",
+        received_at=NOW - timedelta(minutes=5),
+        is_read=False,
+        attachment_count=2,
+        size_bytes=4321,
+        sha256=b"\0" * 32,
+        ticket_id=None,
+    )
+    return replace(row, **changes)
+
+
+def make_hostile_row() -> MessageRow:
+    return make_row(
+        from_name=HOSTILE,
+        from_address=HOSTILE,
+        to=HOSTILE,
+        subject=HOSTILE,
+        snippet=HOSTILE,
+    )
+
+
+def make_message(row: MessageRow, **changes: Any) -> MessageView:
+    attachments = [
+        AttachmentView(uuid4(), name, kind, 1500, is_inline=False, content_id="", storage_key="k")
+        for name, kind in (("notes.pdf", "application/pdf"), (HOSTILE, HOSTILE), ("", ""))
+    ]
+    values = {name: getattr(row, name) for name in MessageRow.__slots__}
+    values |= {
+        "tenant_id": UUID(int=1),
+        "trace_id": UUID(int=2),
+        "cc": HOSTILE,
+        "date": NOW - timedelta(hours=1),
+        "is_variant": False,
+        "text": HOSTILE,
+        "html": "<p>Hello</p>",
+        "attachments": attachments,
+    }
+    return MessageView(**{**values, **changes})
+
+
+INBOX = TemporaryInbox(
+    mailbox_id=UUID(int=7),
+    tenant_id=UUID(int=1),
+    address="kx7wq2mdhz4r@pillarbox.test",
+    token="tok",
+    expires_at=NOW + timedelta(minutes=58),
+    message_count=3,
+)
+_TEMPORARY = {"base_url": "/t/tok"}
+_TEMPORARY_LIST = {
+    **_TEMPORARY,
+    "inbox": INBOX,
+    "smtp_address": "127.0.0.1:2525",
+    "rows": [],
+    "next_cursor": None,
+    "position": 5,
+}
+_SIGNED_IN = {"base_url": "/inbox", "signed_in_as": "ada@acme.example", "csrf_token": "proof"}
+_SIGNED_IN_LIST = {
+    **_SIGNED_IN,
+    "mailbox_id": None,
+    "rows": [],
+    "next_cursor": None,
+    "position": 5,
+}
+_OTHERS = {"view": "html", "headers": (), "blocked_images": 3, "previous_id": None, "next_id": None}
+
+
+def _rows(number: int) -> list[MessageRow]:
+    return [make_hostile_row(), *(make_row(is_read=n % 2 == 0) for n in range(number - 1))]
+
+
+def make_pages() -> list[Page]:
+    row = make_hostile_row()
+    message = make_message(row)
+    bare = make_message(make_row(from_name="", from_address="", subject=""), html="", text="")
+    headers = [("Subject", HOSTILE), ("X-Long", "x" * 900)]
+    return [
+        Page("start", "start/index.html", {"ttl_seconds": 3600}),
+        Page("temporary, empty", "temporary/list.html", _TEMPORARY_LIST),
+        Page("temporary", "temporary/list.html", {**_TEMPORARY_LIST, "rows": _rows(50)}),
+        Page(
+            "temporary, older",
+            "temporary/list.html",
+            {**_TEMPORARY_LIST, "rows": _rows(3), "next_cursor": "a=&b", "position": None},
+        ),
+        Page("inbox, empty", "inbox/list.html", _SIGNED_IN_LIST),
+        Page(
+            "inbox",
+            "inbox/list.html",
+            {**_SIGNED_IN_LIST, "rows": _rows(50), "next_cursor": "a=&b"},
+        ),
+        Page(
+            "inbox, one mailbox",
+            "inbox/list.html",
+            {
+                **_SIGNED_IN_LIST,
+                "rows": _rows(2),
+                "next_cursor": "a=&b",
+                "mailbox_id": UUID(int=7),
+                "mailbox_address": "support@acme.example",
+            },
+        ),
+        Page("message", "messages/show.html", {**_TEMPORARY, **_OTHERS, "message": message}),
+        Page(
+            "message, headers",
+            "messages/show.html",
+            {**_TEMPORARY, **_OTHERS, "message": message, "view": "headers", "headers": headers},
+        ),
+        Page(
+            "message, text",
+            "messages/show.html",
+            {
+                **_SIGNED_IN,
+                **_OTHERS,
+                "message": message,
+                "view": "text",
+                "previous_id": uuid4(),
+                "next_id": uuid4(),
+            },
+        ),
+        Page(
+            "message, bare",
+            "messages/show.html",
+            {**_TEMPORARY, **_OTHERS, "message": bare, "view": "text", "blocked_images": 0},
+        ),
+        Page("sign in", "sign_in/confirm.html", {"token": "tok"}),
+        Page("link refused", "sign_in/refused.html", {}),
+        Page("signed out", "sign_in/signed_out.html", {}),
+        *(
+            Page(f"error {status}", "errors/problem.html", _error(status))
+            for status in (400, 403, 404, 405, 429, 500, 502, 503)
+        ),
+    ]
+
+
+def _error(status: int) -> Mapping[str, Any]:
+    return {"status": status, "retry_after_seconds": 61 if status == 429 else 0}

@@ -1,0 +1,77 @@
+"""What is served as it is: checksums, weights, and colours that can be read."""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from app.web.rendering import STATIC_FOLDER, TEMPLATE_FOLDER
+
+_VENDOR = STATIC_FOLDER / "vendor"
+_STYLE = (STATIC_FOLDER / "style.css").read_text()
+_ROW = re.compile(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", re.MULTILINE)
+
+
+def test_vendored_file_has_the_checksum_it_came_with() -> None:
+    written = dict(_ROW.findall((_VENDOR / "README.md").read_text()))
+    files = {file for file in _VENDOR.iterdir() if file.suffix in (".js", ".svg")}
+    assert written == {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def compressed(files: Iterable[Path]) -> int:
+    return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
+
+
+def test_scripts_and_style_stay_light() -> None:
+    assert 0 < compressed(STATIC_FOLDER.rglob("*.js")) <= 25_000
+    assert 0 < compressed(STATIC_FOLDER.rglob("*.css")) <= 15_000
+
+
+def test_own_files_ask_no_other_host() -> None:
+    own = [file for file in STATIC_FOLDER.iterdir() if file.is_file()]
+    for file in own:
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?:|[\"'(]//|@import", text), file
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("above", "below", "least"),
+    [
+        *((ink, ground, 4.5) for ink in ("ink", "muted") for ground in ("paper", "card", "hover")),
+        *(("on-fill", ground, 4.5) for ground in ("fill", "fill-hover", "rail", "rail-hover")),
+        ("red", "card", 4.5),
+        *((sign, "paper", 3.0) for sign in ("green", "amber", "blue")),
+        *((sign, "card", 3.0) for sign in ("blue", "edge")),
+    ],
+)
+def test_contrast_is_enough(above: str, below: str, least: float, theme: str) -> None:
+    """WCAG 2.2, 1.4.3 for text and 1.4.11 for signs."""
+    assert contrast(colour(above, theme), colour(below, theme)) >= least
+
+
+def test_browser_frame_has_the_colour_of_the_rail() -> None:
+    layout = (TEMPLATE_FOLDER / "layout.html").read_text()
+    frame = re.findall(r'name="theme-color" content="(#\w{6})"', layout)
+    assert frame == [colour("rail", "light"), colour("rail", "dark")]
+
+
+def colour(name: str, theme: str) -> str:
+    value = re.search(rf"--{name}: (?:light-dark\((#\w+), (#\w+)\)|(#\w+));", _STYLE)
+    assert value, name
+    light, dark, both = value.groups()
+    return str(both or (light if theme == "light" else dark))
+
+
+def contrast(one: str, other: str) -> float:
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def luminance(hex_colour: str) -> float:
+    parts = [int(hex_colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
