@@ -1,6 +1,7 @@
 """The reader of a folder spool. It keeps hints only: positions are kept by whoever calls it."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -19,15 +20,13 @@ from app.storage.spool.port import Backlog, Batch, Item, Position
 from app.storage.spool.reading import Reading, first_metadata, load_item
 from app.storage.spool.scan import Ending
 
-_POLL_SECONDS = 0.01
-
 T = TypeVar("T")
 
 _log = get_logger("spool")
 
 
 class FolderSpoolReader:
-    """A `SpoolReader`. Disk work is done in threads, but for the few `stat` calls of `wait`."""
+    """A `SpoolReader`. Disk work is done in threads."""
 
     @classmethod
     async def open(cls, root: Path, *, ids: Ids) -> Self:
@@ -59,13 +58,11 @@ class FolderSpoolReader:
 
     async def wait(self, positions: Sequence[Position], timeout_seconds: float) -> bool:
         """Looks every 10 ms. A producer that has segments but no position here counts as new."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_seconds
-        while not self._watch.look(positions):
-            if (left := deadline - loop.time()) <= 0:
-                return False
-            await asyncio.sleep(min(left, _POLL_SECONDS))
-        return True
+        stop = threading.Event()
+        try:
+            return await _run(lambda: self._watch.look_until(positions, timeout_seconds, stop))
+        finally:
+            stop.set()
 
     async def backlog(self, positions: Sequence[Position]) -> Backlog:
         """`size_bytes` does not count bodies that lie in files of their own."""

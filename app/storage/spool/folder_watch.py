@@ -1,12 +1,14 @@
 """Noticing new items in a folder spool, cheaply enough to look a hundred times a second.
 
-A look costs one `stat` for the spool and two for each producer: folders are listed again only
-when their time of change moved. All of it is forgotten every second, so that a hint that misled
-(a file system with coarse or foreign clocks) delays an item by no more than that.
+A quick look costs one `stat` for each producer, of the segment it writes; a full look one more
+for each folder, which is listed again only when its time of change moved. All of it is forgotten
+every second, so that a hint that misled (a file system with coarse or foreign clocks) delays an
+item by no more than that.
 """
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,11 +16,113 @@ from typing import Generic, TypeVar
 from app.storage.spool.layout import SegmentFile, list_producers, list_segments
 from app.storage.spool.port import Position
 
+_POLL_SECONDS = 0.01
 _FORGOTTEN_AFTER_SECONDS = 1.0
 # Two changes within one tick of the kernel's clock leave the same time of change.
 _CLOCK_TICK_NS = 50_000_000
 
 T = TypeVar("T")
+
+
+class FolderWatch:
+    """`monotonic` counts seconds."""
+
+    def __init__(self, root: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._producers = _Folder(
+            root, lambda: [(name, root / name) for name in list_producers(root)]
+        )
+        self._newest: dict[str, _Folder[tuple[SegmentFile, Path] | None]] = {}
+        self._ends: dict[str, tuple[Position, int]] = {}
+        self._forgotten_at = monotonic()
+
+    def remember_end(self, position: Position, size_bytes: int) -> None:
+        """Nothing could be read at this position when the segment, still open, had this size."""
+        self._ends[position.producer] = (position, size_bytes)
+
+    def look_until(
+        self, positions: Sequence[Position], timeout_seconds: float, stop: threading.Event
+    ) -> bool:
+        """Looks every 10 ms, in the calling thread, until there is something or `stop` is set.
+
+        Every other look is a quick one. A thread that sleeps costs the machine half of what timers
+        of an event loop cost.
+        """
+        deadline = self._monotonic() + timeout_seconds
+        quickly = False
+        while not self.look(positions, quickly=quickly):
+            left = deadline - self._monotonic()
+            if left <= 0 or stop.is_set():
+                return False
+            time.sleep(min(left, _POLL_SECONDS))
+            quickly = not quickly
+        return True
+
+    def look(self, positions: Sequence[Position], *, quickly: bool = False) -> bool:
+        """Whether something may lie behind one of the positions, or a producer has none.
+
+        Also True when the disk does not answer: reading then says why. False, for this time,
+        when a segment was renamed between two calls.
+        """
+        self._forget_from_time_to_time()
+        by_producer = {position.producer: position for position in positions}
+        try:
+            return any(
+                self._has_more(producer, folder, by_producer, quickly)
+                for producer, folder in self._producers.content(quickly)
+            )
+        except OSError as error:
+            self._forget()
+            return not isinstance(error, FileNotFoundError)
+
+    def _has_more(
+        self, producer: str, folder: Path, positions: Mapping[str, Position], quickly: bool
+    ) -> bool:
+        if producer not in self._newest:
+            self._newest[producer] = _Folder(folder, lambda: _newest_segment(folder))
+        newest = self._newest[producer].content(quickly)
+        if newest is None:
+            return False
+        file, path = newest
+        position = positions.get(producer)
+        if position is None or position.segment != file.number:
+            return True
+        size_bytes = path.stat().st_size
+        if size_bytes <= position.offset:
+            return False
+        return file.sealed or self._ends.get(producer) != (position, size_bytes)
+
+    def _forget_from_time_to_time(self) -> None:
+        now = self._monotonic()
+        if now - self._forgotten_at >= _FORGOTTEN_AFTER_SECONDS:
+            self._forget()
+            self._forgotten_at = now
+
+    def _forget(self) -> None:
+        self._producers.forget()
+        self._newest.clear()
+        self._ends.clear()
+
+
+class _Folder(Generic[T]):
+    """What a folder holds, listed again only when it changed."""
+
+    def __init__(self, path: Path, list_content: Callable[[], T]) -> None:
+        self._path = path
+        self._list_content = list_content
+        self._listing: _Listing[T] | None = None
+
+    def content(self, quickly: bool) -> T:
+        """Quickly: as it was listed last, if ever. Raises `OSError`."""
+        if quickly and self._listing is not None:
+            return self._listing.content
+        changed_at_ns = self._path.stat().st_mtime_ns
+        if self._listing is None or not self._listing.is_true_of(changed_at_ns):
+            self._listing = _Listing(changed_at_ns, time.time_ns(), self._list_content())
+        return self._listing.content
+
+    def forget(self) -> None:
+        self._listing = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,71 +136,6 @@ class _Listing(Generic[T]):
         return settled and self.changed_at_ns == changed_at_ns
 
 
-class FolderWatch:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._producers: _Listing[Sequence[str]] | None = None
-        self._newest: dict[str, _Listing[SegmentFile | None]] = {}
-        self._ends: dict[str, tuple[Position, int]] = {}
-        self._forgotten_at = float("-inf")
-
-    def remember_end(self, position: Position, size_bytes: int) -> None:
-        """Nothing could be read at this position when the segment, still open, had this size."""
-        self._ends[position.producer] = (position, size_bytes)
-
-    def look(self, positions: Sequence[Position]) -> bool:
-        """Whether something may lie behind one of the positions, or a producer has none.
-
-        Also True when the disk does not answer: reading then says why.
-        """
-        self._forget_from_time_to_time()
-        by_producer = {position.producer: position for position in positions}
-        try:
-            return any(
-                self._has_more(producer, by_producer.get(producer))
-                for producer in self._list_producers()
-            )
-        except OSError:
-            self._forgotten_at = float("-inf")
-            return True
-
-    def _has_more(self, producer: str, position: Position | None) -> bool:
-        newest = self._newest_segment(producer)
-        if newest is None:
-            return False
-        if position is None or position.segment != newest.number:
-            return True
-        size_bytes = newest.path.stat().st_size
-        if size_bytes <= position.offset:
-            return False
-        return newest.sealed or self._ends.get(producer) != (position, size_bytes)
-
-    def _list_producers(self) -> Sequence[str]:
-        self._producers = _refresh(self._producers, self._root, lambda: list_producers(self._root))
-        return self._producers.content
-
-    def _newest_segment(self, producer: str) -> SegmentFile | None:
-        folder = self._root / producer
-        listing = _refresh(
-            self._newest.get(producer),
-            folder,
-            lambda: next(reversed(list_segments(folder)), None),
-        )
-        self._newest[producer] = listing
-        return listing.content
-
-    def _forget_from_time_to_time(self) -> None:
-        now = time.monotonic()
-        if now - self._forgotten_at >= _FORGOTTEN_AFTER_SECONDS:
-            self._producers = None
-            self._newest.clear()
-            self._ends.clear()
-            self._forgotten_at = now
-
-
-def _refresh(known: _Listing[T] | None, folder: Path, make: Callable[[], T]) -> _Listing[T]:
-    """What is known of the folder, listed again if it changed. Raises `OSError`."""
-    changed_at_ns = folder.stat().st_mtime_ns
-    if known and known.is_true_of(changed_at_ns):
-        return known
-    return _Listing(changed_at_ns, time.time_ns(), make())
+def _newest_segment(folder: Path) -> tuple[SegmentFile, Path] | None:
+    segments = list_segments(folder)
+    return (segments[-1], segments[-1].path) if segments else None

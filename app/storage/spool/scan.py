@@ -124,13 +124,14 @@ class Segment:
         """Every record from `offset` on and, unless the segment is open, the damage between."""
         if self._is_past_footer(offset) or (offset and offset >= self.size_bytes):
             return
+        last: Record | Damage | None = None
         if offset < HEADER_SIZE_BYTES:
             if self.header is None:
                 if self.marker is None and self.ending is not Ending.SEALED:
                     return
-                yield Damage(offset, self._header_end, "the header is damaged")
+                last = Damage(offset, self._header_end, "the header is damaged")
+                yield last
             offset = self._header_end
-        last: Record | Damage | None = None
         for last in self._scan_records(offset):
             yield last
         ends_well = isinstance(last, Damage) or (last is not None and last.kind == Kind.FOOTER)

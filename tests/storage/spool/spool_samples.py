@@ -7,6 +7,14 @@ from itertools import count
 from uuid import UUID
 
 from app.storage.spool.port import Batch, Envelope, Item, ItemMetadata, Position, SpoolReader
+from app.storage.spool.segment import (
+    Footer,
+    Header,
+    encode_footer,
+    encode_head,
+    encode_header,
+    encode_item,
+)
 
 NewMetadata = Callable[[], ItemMetadata]
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -90,3 +98,47 @@ class ReadAll:
                     break
                 position = batch.next_position
         return found
+
+
+@dataclass(frozen=True)
+class BytesSource:
+    data: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        return self.data[offset : offset + size_bytes]
+
+
+@dataclass(frozen=True)
+class SegmentSample:
+    """The bytes of a segment, and where each record begins; the last is the footer's."""
+
+    data: bytes
+    offsets: Sequence[int]
+    sealed: bool
+
+    @property
+    def ends(self) -> Sequence[int]:
+        return [*self.offsets[1:], len(self.data)]
+
+
+def make_segment(
+    items: Sequence[tuple[ItemMetadata, bytes]],
+    *,
+    marker: bytes = b"the marker of it",
+    number: int = 1,
+    sealed: bool = True,
+) -> SegmentSample:
+    data = bytearray(encode_header(Header(marker, number, START)))
+    offsets: list[int] = []
+    for metadata, raw in items:
+        offsets.append(len(data))
+        content = encode_item(metadata, raw)
+        data += encode_head(marker, content) + content.metadata + content.body
+    if sealed:
+        offsets.append(len(data))
+        data += encode_footer(marker, Footer(len(items), (), START), len(data))
+    return SegmentSample(bytes(data), offsets, sealed)
