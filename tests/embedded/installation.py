@@ -56,8 +56,11 @@ class Up:
             argv = [sys.executable, PROGRAMS / "up.py", self.data, self.web, self.smtp, self.folder]
             self.process = subprocess.Popen(
                 [*argv, *flags],
-                env={"TMPDIR": str(self.folder), **self.environment},
-                cwd=PROGRAMS.parents[2],
+                env={
+                    "PYTHONPATH": str(PROGRAMS.parents[2]),
+                    "TMPDIR": str(self.folder),
+                    **self.environment,
+                },
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 user=self.uid,

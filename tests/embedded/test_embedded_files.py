@@ -3,16 +3,16 @@
 import os
 import socket
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from app.core.errors import BadSetting, PillarboxError
 from app.core.ids import Ids
+from app.embedded import folders
 from app.embedded.errors import AlreadyRunning, NotRunning, StartFailed
 from app.embedded.folders import hold_data_folder, socket_folder
+from app.embedded.guard import Guard
 from app.embedded.keys import keep_keys
 from app.embedded.lock import FileLock
 from app.embedded.ports import check_ports
@@ -86,18 +86,19 @@ def test_the_data_folder_is_refused_with_the_pid_while_held(tmp_path: Path) -> N
         hold_data_folder(tmp_path).__enter__()
 
 
-def test_the_data_folder_is_waited_for_while_only_the_guard_of_a_dead_run_holds_it(
-    tmp_path: Path,
+def test_the_data_folder_is_waited_for_when_only_the_guard_of_a_dead_run_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = FileLock(tmp_path / "up.lock")
     assert lock.acquire()
-    holder = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock.descriptor]
-    )
+    guard = Guard(lock)
+    guard.start()
     lock.release()
     (tmp_path / "up.lock").write_text("999999999")
-    assert lock.is_taken()
-    holder.communicate(b"\n")
+    monkeypatch.setattr(folders, "_HANDING_OVER_SECONDS", 0.1)
+    with pytest.raises(AlreadyRunning, match="Processes of an earlier run"):
+        hold_data_folder(tmp_path).__enter__()
+    guard.stop()
     with hold_data_folder(tmp_path) as held:
         assert held.holder_pid() == os.getpid()
 

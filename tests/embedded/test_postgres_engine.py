@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -48,18 +48,24 @@ async def ask(postgres: EmbeddedPostgres, query: str) -> object:
         await connection.close()
 
 
+def processor_ticks(pid: int) -> int:
+    """In user mode: field 14 of proc_pid_stat(5), the third being the first after the name."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[14 - 3])
+
+
 @contextlib.contextmanager
-def run_program(name: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
-    """The program, and the first line that it says."""
+def running(argv: Sequence[object], user: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
-        [sys.executable, PROGRAMS / name, *arguments],
-        cwd=PROGRAMS.parents[2],
+        [str(argument) for argument in argv],
+        env={"PYTHONPATH": str(PROGRAMS.parents[2]), "PATH": os.defpath},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        user=user,
     ) as process:
-        assert process.stdout
-        yield process, process.stdout.readline()
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def test_it_answers_durably_and_on_its_socket_only_when_ready(
@@ -96,21 +102,23 @@ async def test_rows_are_kept_when_it_is_killed_and_started_again(
     assert await ask(postgres, "SELECT answer FROM kept") == 42
 
 
-async def test_it_starts_when_the_pid_files_name_a_process_that_is_not_postgres(
+def test_it_starts_when_the_pid_files_name_a_process_that_is_not_postgres(
     postgres: EmbeddedPostgres,
 ) -> None:
     start(postgres)
     assert postgres.process
     postgres.process.kill()
     wait_until(lambda: not postgres.running)
-    for stale in (
-        postgres.data_folder / "postmaster.pid",
-        postgres.socket_folder / ".s.PGSQL.5432.lock",
-    ):
-        lines = stale.read_text().splitlines()
-        stale.write_text("\n".join([str(os.getppid()), *lines[1:]]) + "\n")
-    start(postgres)
-    assert await ask(postgres, "SELECT 1") == 1
+    owner = postgres.data_folder.stat().st_uid  # whose processes Postgres takes for its own
+    with running(["sleep", "60"], user=owner) as another:
+        for stale in (
+            postgres.data_folder / "postmaster.pid",
+            postgres.socket_folder / ".s.PGSQL.5432.lock",
+        ):
+            lines = stale.read_text().splitlines()
+            stale.write_text("\n".join([str(another.pid), *lines[1:]]) + "\n")
+        start(postgres)
+    assert postgres.is_ready()
 
 
 def test_a_second_one_is_refused_when_the_folder_is_in_use(postgres: EmbeddedPostgres) -> None:
@@ -135,25 +143,24 @@ def test_it_starts_again_when_a_session_outlived_it_and_is_busy(
     postgres: EmbeddedPostgres,
 ) -> None:
     start(postgres)
-    with run_program("busy_session.py", postgres.url) as (session, said):
-        pid = int(said)
-        # In memory it may be stopped any time; spilling to a file shows that it computes.
-        wait_until(lambda: list(postgres.data_folder.glob(f"base/pgsql_tmp/pgsql_tmp{pid}.*")))
+    with running([sys.executable, PROGRAMS / "busy_session.py", postgres.url]) as session:
+        assert session.stdout
+        pid = int(session.stdout.readline())
+        wait_until(lambda: processor_ticks(pid) > 5)  # well inside its loop
         assert postgres.process
         postgres.process.kill()
         wait_until(lambda: not postgres.running)
         assert is_alive(pid)
         start(postgres)
         assert not is_alive(pid)
-        session.wait()
 
 
 def test_it_is_gone_soon_and_starts_again_when_its_starter_was_killed(
     postgres: EmbeddedPostgres,
 ) -> None:
-    folders = (str(postgres.data_folder), str(postgres.socket_folder))
-    with run_program("start_postgres.py", *folders) as (starter, said):
-        assert said == b"ready\n"
+    folders = (postgres.data_folder, postgres.socket_folder)
+    with running([sys.executable, PROGRAMS / "start_postgres.py", *folders]) as starter:
+        assert starter.stdout and starter.stdout.readline() == b"ready\n"
         pids = processes_in(postgres.data_folder, "postgres")
         starter.kill()
     start(postgres)
