@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -50,31 +50,38 @@ BAD_METADATA = [
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[S3Blobs]:
+def endpoint() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    credentials = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **credentials)
-    client.create_bucket(Bucket="pillarbox")
-    yield S3Blobs(
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def s3(endpoint: str) -> S3Blobs:
+    return S3Blobs(
         "pillarbox",
         region="us-east-1",
         endpoint_url=endpoint,
         access_key_id="key",
         secret_access_key=Secret("secret"),
     )
-    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, s3: S3Blobs) -> S3Blobs:
+    """The bucket, made anew."""
+    for method, path in (("POST", "moto-api/reset"), ("PUT", "pillarbox")):
+        urlopen(Request(f"{endpoint}/{path}", data=b"", method=method)).close()
+    return s3
 
 
 @pytest.fixture(params=["folder", "s3"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param == "folder":
         return FolderBlobs(tmp_path / "new" / "blobs")
     bucket: S3Blobs = request.getfixturevalue("bucket")
-    for key in await keys(bucket, ""):
-        await bucket.delete(key)
     return bucket
 
 
@@ -231,15 +238,6 @@ async def test_list_tells_size_and_time_when_objects_carry_metadata(store: BlobS
     (info,) = [info async for info in store.list("")]
     assert (info.key, info.size_bytes) == ("a", 1234)
     assert abs(datetime.now(UTC) - info.stored_at) < timedelta(minutes=5)
-
-
-async def test_list_goes_on_over_pages_when_there_are_more_than_one_holds(
-    store: BlobStore,
-) -> None:
-    expected = [f"n/{n:04d}" for n in range(260)]
-    await store.put_many([(key, b"", {}) for key in expected])
-    assert await keys(store, "n/") == expected
-    assert await keys(store, "n/", "n/0249") == expected[250:]
 
 
 async def test_put_and_delete_lose_nothing_when_they_run_side_by_side(store: BlobStore) -> None:

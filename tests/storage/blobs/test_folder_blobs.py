@@ -144,3 +144,11 @@ async def test_check_raises_unavailable_when_the_root_is_no_folder(root: Path) -
     os.close(os.open(root, os.O_CREAT))
     with pytest.raises(Unavailable):
         await FolderBlobs(root).check()
+
+
+async def test_list_goes_on_when_a_folder_holds_more_than_is_listed_at_once(root: Path) -> None:
+    store = FolderBlobs(root)
+    expected = [f"n/{n:04d}" for n in range(600)]
+    await store.put_many([(key, b"", {}) for key in expected])
+    assert [info.key async for info in store.list("n/")] == expected
+    assert [info.key async for info in store.list("n/", after="n/0299")] == expected[300:]

@@ -315,8 +315,8 @@ async def test_memory_stays_small_when_a_hundred_thousand_items_wait(
     while True:
         if position.segment == 3 and not tracemalloc.is_tracing():
             tracemalloc.start()
-        batch = await reader.read(position, max_items=200, max_bytes=1_000_000)
-        if position.segment == 3 and count % 2000 == 0:
+        batch = await reader.read(position, max_items=1000, max_bytes=1_000_000)
+        if position.segment == 3 and count % 5000 == 0:
             peak_bytes = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         count += len(batch.items)

@@ -2,8 +2,11 @@
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 from zlib import crc32
 
@@ -271,3 +274,24 @@ def test_a_record_of_an_unknown_kind_is_told() -> None:
     content[start + 32 : start + 36] = struct.pack(">I", crc32(content[start : start + 32]))
     found = scan(bytes(content), Ending.SEALED)
     assert damage_of(found) == [(start, sample.offsets[1])]
+
+
+def test_the_program_in_the_documentation_reads_a_segment(tmp_path: Path) -> None:
+    document = Path(__file__).parents[3] / "docs" / "spool.md"
+    program = document.read_text().partition("```python\n")[2].partition("```")[0]
+    sample = small_segment(3)
+    damaged = flip(sample.data, sample.offsets[1] + 200, 1)
+    (tmp_path / "segment").write_bytes(damaged)
+    result = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "segment"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    records = [line.split() for line in result.stdout.splitlines() if line[0] != " "]
+    assert [(int(line[0]), line[1], line[3]) for line in records] == [
+        (sample.offsets[0], "item", "good"),
+        (sample.offsets[1], "item", "BAD"),
+        (sample.offsets[2], "item", "good"),
+        (sample.offsets[3], "footer", "good"),
+    ]
