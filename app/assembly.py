@@ -142,7 +142,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         ),
         reading=Reading(database, log, ids),
         removal=Removal(database, log, blobs, clock, ids),
-        links=SignedLinks(settings.secret_key),
+        links=SignedLinks(settings.secret_key, clock),
         sample=Sample(settings.smtp_listen, clock),
         feed=LiveFeed(database, doorbell),
         quarantine=Quarantine(database, log, blobs, clock, ids),

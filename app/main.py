@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
-from litestar.contrib.jinja import JinjaTemplateEngine
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
@@ -59,8 +59,17 @@ _PAGES: Sequence[ControllerRouterHandler] = (
 
 
 def create_web() -> Litestar:
+    """For the server of `pillarbox web`, which passes nothing."""
+    return web_application(_start())
+
+
+def create_ingester() -> Litestar:
+    """For the server of `pillarbox ingester`."""
+    return ingester_application(_start())
+
+
+def web_application(services: Services) -> Litestar:
     """Pages, the API and downloads. Where only one process may serve HTTP, callbacks too."""
-    services = _start()
     handlers: list[ControllerRouterHandler] = [
         Router("/", route_handlers=_PAGES, include_in_schema=False),
         _static_files(),
@@ -71,9 +80,9 @@ def create_web() -> Litestar:
     return _create(services, handlers)
 
 
-def create_ingester() -> Litestar:
+def ingester_application(services: Services) -> Litestar:
     """Provider callbacks and probes only."""
-    return _create(_start(), [Router(_API, route_handlers=[health_router]), receive_message])
+    return _create(services, [Router(_API, route_handlers=[health_router]), receive_message])
 
 
 def _start() -> Services:
@@ -117,7 +126,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
             "spool": Provide(_find_spool, sync_to_thread=False),
         },
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
-        middleware=[add_security_headers],
+        before_send=[add_security_headers],
         exception_handlers={
             PillarboxError: handle_error,
             HTTPException: handle_error,

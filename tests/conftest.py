@@ -9,16 +9,24 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
-from piccolo_conf import DB
+from application import serving
+from mailroom import Mailroom
+from redis import Redis
 
 from app.assembly import Services, assemble
 from app.core.clock import SystemClock
+from app.core.log import configure_logging
 from app.core.secrets import Secret
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
+from app.main import web_application
 from app.settings import Settings
 from app.storage.db.migrate import migrate
+from piccolo_conf import DB
+
+configure_logging(human=True)
 
 
 @dataclass
@@ -51,6 +59,7 @@ def engines() -> Iterator[Engines]:
 @pytest.fixture(scope="session")
 def template_database(engines: Engines) -> str:
     """A migrated database, copied for each test in a few hundredths of a second."""
+
     async def make() -> None:
         connection = await asyncpg.connect(engines.postgres_url)
         await connection.execute("create database template_pillarbox")
@@ -87,11 +96,19 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def settings(database_url: str, engines: Engines, tmp_path: Path) -> Settings:
+def redis_url(engines: Engines) -> str:
+    """Empty, as nothing of an earlier test may count."""
+    with Redis.from_url(engines.redis_url) as redis:
+        redis.flushall()
+    return engines.redis_url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     return Settings(
         pillarbox_data=tmp_path / "data",
         database_url=Secret(database_url),
-        redis_url=Secret(engines.redis_url),
+        redis_url=Secret(redis_url),
         secret_key=Secret("s" * 40),
         encryption_key=Secret("e" * 40),
         spool_min_free_bytes=0,
@@ -104,3 +121,22 @@ async def services(settings: Settings, clock: MovableClock) -> AsyncIterator[Ser
     services = assemble(settings, clock=clock)
     async with services.running():
         yield services
+
+
+@pytest.fixture
+async def mailroom(services: Services) -> AsyncIterator[Mailroom]:
+    tenant = await services.tenants.create("Example", "developer")
+    await services.domains.add("example.test", tenant.id, vouched=True)
+    mailbox = await services.mailboxes.add("box@example.test", tenant.id)
+    writer = await services.spool.open_writer("smtp")
+    drain = services.drain(await services.spool.open_reader())
+    drain.positions = await drain.load_positions()
+    yield Mailroom(services, writer, drain, mailbox)
+    await writer.close()
+
+
+@pytest.fixture
+async def web(settings: Settings, clock: MovableClock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the web application, without a server between them."""
+    async with serving(web_application(assemble(settings, clock=clock))) as client:
+        yield client

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
+from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.core.secrets import Secret
 from app.storage.blobs.keys import raw_key
@@ -39,10 +40,10 @@ class ImageLink:
 class SignedLinks:
     """Making and opening links. Opening raises `NotFound` for one that was changed or is older."""
 
-    def __init__(self, secret_key: Secret) -> None:
-        key = secret_key.reveal()
-        self._raw = URLSafeTimedSerializer(key, salt="raw-message")
-        self._image = URLSafeTimedSerializer(key, salt="inline-image")
+    def __init__(self, secret_key: Secret, clock: Clock) -> None:
+        key, signer = secret_key.reveal(), _signer_on(clock)
+        self._raw = URLSafeTimedSerializer(key, salt="raw-message", signer=signer)
+        self._image = URLSafeTimedSerializer(key, salt="inline-image", signer=signer)
 
     def sign_raw(self, link: RawLink) -> str:
         """The path of the link."""
@@ -59,6 +60,14 @@ class SignedLinks:
 
     def open_image(self, token: str) -> ImageLink:
         return ImageLink(*_load(self._image, token))
+
+
+def _signer_on(clock: Clock) -> type[TimestampSigner]:
+    class ClockSigner(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return int(clock.now().timestamp())
+
+    return ClockSigner
 
 
 def _load(serializer: URLSafeTimedSerializer, token: str) -> list[str]:

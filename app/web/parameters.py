@@ -1,16 +1,16 @@
-"""Query parameters that every list has."""
+"""Parameters that handlers share."""
 
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from app.inbox.listing import MAX_PAGE
 
 Cursor = Annotated[
-    str | None, Parameter(query="cursor", max_length=100, description="From `next_cursor`.")
+    str | None, QueryParameter(name="cursor", max_length=100, description="From `next_cursor`.")
 ]
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=MAX_PAGE)]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=MAX_PAGE)]
 After = Annotated[
     int,
-    Parameter(query="after", ge=0, le=2**62, description="A position in the event log."),
+    QueryParameter(name="after", ge=0, le=2**62, description="A position in the event log."),
 ]

@@ -74,7 +74,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             headers=headers,
         )
     if problem.status == 401:
-        return Redirect("/")
+        return Redirect("/", status_code=303)
     return Template(
         "errors/problem.html",
         context={

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Scope
 
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -30,20 +30,9 @@ _HEADERS: Mapping[str, str] = {
 }
 
 
-def add_security_headers(app: ASGIApp) -> ASGIApp:
-    """Middleware that adds each header a response did not set itself."""
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableScopeHeaders.from_message(message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        if scope["type"] == ScopeType.HTTP:
-            await app(scope, receive, send_with_headers)
-        else:
-            await app(scope, receive, send)
-
-    return middleware
+async def add_security_headers(message: Message, scope: Scope) -> None:
+    """Adds each header that a response did not set itself; for errors before any route, too."""
+    if scope["type"] == ScopeType.HTTP and message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)

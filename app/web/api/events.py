@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from app.access.keys import Grant
 from app.eventlog.event import Event
@@ -45,7 +45,7 @@ async def list_all(
     grant: Given[Grant],
     database: Given[Database],
     after: After = 0,
-    type_: Annotated[str | None, Parameter(query="type", max_length=40)] = None,
+    type_: Annotated[str | None, QueryParameter(name="type", max_length=40)] = None,
     limit: Limit = 100,
 ) -> EventList:
     """The events of the key's tenant, or of the mailboxes that the key is limited to."""

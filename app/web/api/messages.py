@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream
 
 from app.access.keys import Grant
@@ -68,7 +69,7 @@ async def list_all(
     grant: Given[Grant],
     database: Given[Database],
     mailboxes: Given[Mailboxes],
-    mailbox: str | None = None,
+    mailbox: FromQuery[str | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> MessageList:
@@ -81,13 +82,15 @@ async def list_all(
 
 
 @get("/{message_id:uuid}")
-async def show(grant: Given[Grant], reading: Given[Reading], message_id: UUID) -> MessageDetail:
+async def show(
+    grant: Given[Grant], reading: Given[Reading], message_id: FromPath[UUID]
+) -> MessageDetail:
     return _detail(await reading.open(_access(grant), message_id))
 
 
 @get("/{message_id:uuid}/raw", status_code=303)
 async def link_raw(
-    grant: Given[Grant], messages: Given[MessagePages], message_id: UUID
+    grant: Given[Grant], messages: Given[MessagePages], message_id: FromPath[UUID]
 ) -> Redirect:
     """Leads to a signed link, good for ten minutes, that serves the raw message."""
     return await messages.raw(_access(grant), message_id)
@@ -95,7 +98,10 @@ async def link_raw(
 
 @get("/{message_id:uuid}/attachments/{attachment_id:uuid}")
 async def download_attachment(
-    grant: Given[Grant], messages: Given[MessagePages], message_id: UUID, attachment_id: UUID
+    grant: Given[Grant],
+    messages: Given[MessagePages],
+    message_id: FromPath[UUID],
+    attachment_id: FromPath[UUID],
 ) -> Stream:
     return await messages.attachment(_access(grant), message_id, attachment_id)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, post
+from litestar.params import JSONBody
 
 from app.core.clock import Clock
 from app.core.errors import InvalidInput, Unauthenticated
@@ -40,7 +41,7 @@ class Accepted(msgspec.Struct, frozen=True):
 @post("/events/inbound", status_code=202)
 async def receive_message(
     request: Request[Any, Any, Any],
-    data: InboundMessage,
+    data: JSONBody[InboundMessage],
     spool: Given[SpoolWriter],
     settings: Given[Settings],
     clock: Given[Clock],

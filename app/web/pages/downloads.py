@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from litestar import get
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from app.core.errors import NotFound
@@ -15,7 +16,9 @@ _ONLY_BYTES = "default-src 'none'; sandbox"
 
 
 @get("/raw/{token:str}")
-async def download_raw(token: str, links: Given[SignedLinks], blobs: Given[BlobStore]) -> Stream:
+async def download_raw(
+    token: FromPath[str], links: Given[SignedLinks], blobs: Given[BlobStore]
+) -> Stream:
     """The raw message, byte for byte as it was stored."""
     link = links.open_raw(token)
     return await send_file(
@@ -24,7 +27,9 @@ async def download_raw(token: str, links: Given[SignedLinks], blobs: Given[BlobS
 
 
 @get("/image/{token:str}")
-async def show_image(token: str, links: Given[SignedLinks], blobs: Given[BlobStore]) -> Stream:
+async def show_image(
+    token: FromPath[str], links: Given[SignedLinks], blobs: Given[BlobStore]
+) -> Stream:
     """A picture inside a message, for the frame that shows it."""
     link = links.open_image(token)
     if link.content_type not in SHOWN_IN_PLACE:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Router, get
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream, Template
 
 from app.access.sign_in import Session
@@ -13,7 +14,7 @@ from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.pages.lists import Context, ListPages
 from app.web.pages.messages import MessagePages
-from app.web.parameters import After
+from app.web.parameters import After, Cursor
 
 _BASE_URL = "/inbox"
 
@@ -25,8 +26,8 @@ async def show_inbox(
     session_cookies: Given[SessionCookies],
     mailboxes: Given[Mailboxes],
     lists: Given[ListPages],
-    cursor: str | None = None,
-    mailbox: UUID | None = None,
+    cursor: Cursor = None,
+    mailbox: FromQuery[UUID | None] = None,
 ) -> Template:
     context = {**_context(session, session_cookies), "mailbox_id": None}
     if mailbox is not None:
@@ -42,7 +43,7 @@ async def follow_inbox(
     session_cookies: Given[SessionCookies],
     lists: Given[ListPages],
     after: After = 0,
-    mailbox: UUID | None = None,
+    mailbox: FromQuery[UUID | None] = None,
 ) -> Stream:
     async def describe() -> Context:
         return _context(session, session_cookies)
@@ -52,11 +53,11 @@ async def follow_inbox(
 
 @get("/m/{message_id:uuid}")
 async def show_message(
-    message_id: UUID,
+    message_id: FromPath[UUID],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     messages: Given[MessagePages],
-    view: str = "",
+    view: FromQuery[str] = "",
 ) -> Template:
     return await messages.show(
         _access(session),
@@ -69,21 +70,24 @@ async def show_message(
 
 @get("/m/{message_id:uuid}/body")
 async def show_body(
-    message_id: UUID, session: Given[Session], messages: Given[MessagePages]
+    message_id: FromPath[UUID], session: Given[Session], messages: Given[MessagePages]
 ) -> Template:
     return await messages.body(_access(session), message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)
 async def link_raw(
-    message_id: UUID, session: Given[Session], messages: Given[MessagePages]
+    message_id: FromPath[UUID], session: Given[Session], messages: Given[MessagePages]
 ) -> Redirect:
     return await messages.raw(_access(session), message_id)
 
 
 @get("/m/{message_id:uuid}/attachments/{attachment_id:uuid}")
 async def download_attachment(
-    message_id: UUID, attachment_id: UUID, session: Given[Session], messages: Given[MessagePages]
+    message_id: FromPath[UUID],
+    attachment_id: FromPath[UUID],
+    session: Given[Session],
+    messages: Given[MessagePages],
 ) -> Stream:
     return await messages.attachment(_access(session), message_id, attachment_id)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from app.access.sign_in import SignIn
@@ -14,7 +15,7 @@ _REFUSED = "sign_in/refused.html"
 
 
 @get("/sign-in/{token:str}")
-async def show_sign_in(token: str, sign_in: Given[SignIn]) -> Template:
+async def show_sign_in(token: FromPath[str], sign_in: Given[SignIn]) -> Template:
     """Asks for a press of a button: programs that follow links must not use the link up."""
     try:
         await sign_in.check_link(token)
@@ -26,7 +27,7 @@ async def show_sign_in(token: str, sign_in: Given[SignIn]) -> Template:
 @post("/sign-in/{token:str}")
 async def use_sign_in(
     request: Request[Any, Any, Any],
-    token: str,
+    token: FromPath[str],
     sign_in: Given[SignIn],
     session_cookies: Given[SessionCookies],
 ) -> Redirect | Template:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Router, get, post
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream, Template
 
 from app.inbox.sample import Sample
@@ -12,17 +13,17 @@ from app.settings import Settings
 from app.web.given import Given
 from app.web.pages.lists import Context, ListPages
 from app.web.pages.messages import MessagePages
-from app.web.parameters import After
+from app.web.parameters import After, Cursor
 
 
 @get("/")
 async def show_inbox(
     request: Request[Any, Any, Any],
-    token: str,
+    token: FromPath[str],
     inboxes: Given[TemporaryInboxes],
     lists: Given[ListPages],
     settings: Given[Settings],
-    cursor: str | None = None,
+    cursor: Cursor = None,
 ) -> Template:
     inbox = await inboxes.open(token)
     context = {
@@ -36,7 +37,7 @@ async def show_inbox(
 @get("/live")
 async def follow_inbox(
     request: Request[Any, Any, Any],
-    token: str,
+    token: FromPath[str],
     inboxes: Given[TemporaryInboxes],
     lists: Given[ListPages],
     after: After = 0,
@@ -50,20 +51,20 @@ async def follow_inbox(
 
 
 @post("/extend")
-async def extend_inbox(token: str, inboxes: Given[TemporaryInboxes]) -> Redirect:
+async def extend_inbox(token: FromPath[str], inboxes: Given[TemporaryInboxes]) -> Redirect:
     await inboxes.extend(token)
     return Redirect(_base_url(token), status_code=303)
 
 
 @post("/delete")
-async def delete_inbox(token: str, inboxes: Given[TemporaryInboxes]) -> Redirect:
+async def delete_inbox(token: FromPath[str], inboxes: Given[TemporaryInboxes]) -> Redirect:
     await inboxes.delete(token)
     return Redirect("/", status_code=303)
 
 
 @post("/test-mail")
 async def send_test_mail(
-    token: str, inboxes: Given[TemporaryInboxes], sample: Given[Sample]
+    token: FromPath[str], inboxes: Given[TemporaryInboxes], sample: Given[Sample]
 ) -> Redirect:
     inbox = await inboxes.open(token)
     await sample.send(inbox.address)
@@ -72,11 +73,11 @@ async def send_test_mail(
 
 @get("/m/{message_id:uuid}")
 async def show_message(
-    token: str,
-    message_id: UUID,
+    token: FromPath[str],
+    message_id: FromPath[UUID],
     inboxes: Given[TemporaryInboxes],
     messages: Given[MessagePages],
-    view: str = "",
+    view: FromQuery[str] = "",
 ) -> Template:
     inbox = await inboxes.open(token)
     return await messages.show(
@@ -86,23 +87,29 @@ async def show_message(
 
 @get("/m/{message_id:uuid}/body")
 async def show_body(
-    token: str, message_id: UUID, inboxes: Given[TemporaryInboxes], messages: Given[MessagePages]
+    token: FromPath[str],
+    message_id: FromPath[UUID],
+    inboxes: Given[TemporaryInboxes],
+    messages: Given[MessagePages],
 ) -> Template:
     return await messages.body((await inboxes.open(token)).access, message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)
 async def link_raw(
-    token: str, message_id: UUID, inboxes: Given[TemporaryInboxes], messages: Given[MessagePages]
+    token: FromPath[str],
+    message_id: FromPath[UUID],
+    inboxes: Given[TemporaryInboxes],
+    messages: Given[MessagePages],
 ) -> Redirect:
     return await messages.raw((await inboxes.open(token)).access, message_id)
 
 
 @get("/m/{message_id:uuid}/attachments/{attachment_id:uuid}")
 async def download_attachment(
-    token: str,
-    message_id: UUID,
-    attachment_id: UUID,
+    token: FromPath[str],
+    message_id: FromPath[UUID],
+    attachment_id: FromPath[UUID],
     inboxes: Given[TemporaryInboxes],
     messages: Given[MessagePages],
 ) -> Stream:
