@@ -121,9 +121,11 @@ class Engine(ABC):
         return self.socket_folder / self.socket_name
 
     def describe_end(self) -> str:
-        """One line on how it ended, with the last thing it said."""
-        lines = self.log_file.read_text(errors="replace").splitlines() or ["nothing was logged"]
-        return f"{self.title} {describe_end(self.process)} ({lines[-1]}, see {self.log_file})"
+        """One line on how it ended, with the worst thing it said last."""
+        said = self.log_file.read_text(errors="replace").splitlines()[-20:] or ["nothing"]
+        fatal = [line for line in said if "FATAL" in line or "PANIC" in line]
+        reason = (fatal or said)[-1]
+        return f"{self.title} {describe_end(self.process)} and said: {reason} (see {self.log_file})"
 
     def _take_folder(self) -> None:
         self.data_folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """`pillarbox up` as the tests run it."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.ids import Ids
+from app.embedded.keys import keep_keys
 from app.embedded.process import processes_in
 from app.embedded.run_file import RunFile, read_run_file
 
@@ -50,6 +53,15 @@ class Up:
     @property
     def said(self) -> str:
         return (self.folder / "said").read_text()
+
+    def prepare(self, cluster: Path) -> None:
+        """As an earlier run would have left it."""
+        self.data.mkdir(mode=0o700)
+        keep_keys(self.data, {}, Ids())
+        copy_cluster(cluster, self.data / "postgres")
+        if self.uid is not None:
+            os.chown(self.data, self.uid, self.uid)
+            os.chown(self.data / "secrets.json", self.uid, self.uid)
 
     def start(self, *flags: str) -> "Up":
         with (self.folder / "said").open("wb") as said:
@@ -106,6 +118,10 @@ class Up:
             self.process.terminate()
             self.end()
         wait_until(lambda: not self.postgres_pids() | self.valkey_pids())
+
+
+def copy_cluster(cluster: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", cluster, target], check=True)
 
 
 def is_child(process: Path, parent: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from installation import PROGRAMS, wait_until
+from installation import PROGRAMS, copy_cluster, wait_until
 
 from app.embedded import engine
 from app.embedded.errors import AlreadyRunning, EngineFailed
@@ -21,10 +21,17 @@ DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 
 
 @pytest.fixture
-def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+def new_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """Without a data folder yet."""
     engine = EmbeddedPostgres(data_folder=folder / "postgres", socket_folder=folder / "sockets")
     yield engine
     engine.stop()
+
+
+@pytest.fixture
+def postgres(new_postgres: EmbeddedPostgres, made_cluster: Path) -> EmbeddedPostgres:
+    copy_cluster(made_cluster, new_postgres.data_folder)
+    return new_postgres
 
 
 def same_folders(postgres: EmbeddedPostgres, bin_folder: Path | None = None) -> EmbeddedPostgres:
@@ -69,8 +76,9 @@ def running(argv: Sequence[object], user: int | None = None) -> Iterator[subproc
 
 
 async def test_it_answers_durably_and_on_its_socket_only_when_ready(
-    postgres: EmbeddedPostgres,
+    new_postgres: EmbeddedPostgres,
 ) -> None:
+    postgres = new_postgres
     start(postgres)
     assert await ask(postgres, "SHOW fsync") == "on"
     assert await ask(postgres, "SHOW synchronous_commit") == "on"
@@ -168,8 +176,9 @@ def test_it_is_gone_soon_and_starts_again_when_its_starter_was_killed(
 
 
 async def test_it_starts_when_an_earlier_start_was_killed_while_making_the_cluster(
-    postgres: EmbeddedPostgres,
+    new_postgres: EmbeddedPostgres,
 ) -> None:
+    postgres = new_postgres
     half_made = postgres.data_folder.with_name("postgres.new")
     half_made.mkdir()
     (half_made / "PG_VERSION").write_text("18\n")
@@ -179,8 +188,9 @@ async def test_it_starts_when_an_earlier_start_was_killed_while_making_the_clust
 
 
 def test_a_folder_of_another_major_version_is_refused_with_the_way_to_move_it(
-    postgres: EmbeddedPostgres,
+    new_postgres: EmbeddedPostgres,
 ) -> None:
+    postgres = new_postgres
     postgres.data_folder.mkdir()
     (postgres.data_folder / "PG_VERSION").write_text("15\n")
     with pytest.raises(EngineFailed, match=r"PostgreSQL 15 .* backup.* restore") as refusal:
@@ -189,7 +199,8 @@ def test_a_folder_of_another_major_version_is_refused_with_the_way_to_move_it(
     assert [path.name for path in postgres.data_folder.iterdir()] == ["PG_VERSION"]
 
 
-def test_a_folder_of_something_else_is_refused_and_kept(postgres: EmbeddedPostgres) -> None:
+def test_a_folder_of_something_else_is_refused_and_kept(new_postgres: EmbeddedPostgres) -> None:
+    postgres = new_postgres
     postgres.data_folder.mkdir()
     (postgres.data_folder / "letters").write_text("dear")
     with pytest.raises(EngineFailed, match="not a PostgreSQL data folder"):
@@ -198,7 +209,8 @@ def test_a_folder_of_something_else_is_refused_and_kept(postgres: EmbeddedPostgr
 
 
 @pytest.mark.skipif(not DEBIAN_BIN.exists(), reason="Debian's postgresql-15 is not installed")
-async def test_other_programs_are_used_when_they_are_named(postgres: EmbeddedPostgres) -> None:
+async def test_other_programs_are_used_when_they_are_named(new_postgres: EmbeddedPostgres) -> None:
+    postgres = new_postgres
     older = same_folders(postgres, DEBIAN_BIN)
     start(older)
     try:
@@ -231,6 +243,8 @@ def test_its_end_is_told_in_one_line_when_it_cannot_run(postgres: EmbeddedPostgr
     postgres.stop()
     (postgres.data_folder / "global" / "pg_control").unlink()
     postgres.start()
-    with pytest.raises(EngineFailed, match=r"ended with code \d.*postgres.log") as failure:
+    with pytest.raises(
+        EngineFailed, match=r"ended with code \d.*could not.*postgres.log"
+    ) as failure:
         postgres.wait_ready()
     assert "\n" not in str(failure.value)

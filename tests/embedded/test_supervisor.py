@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -39,8 +40,9 @@ def answers(address: str) -> bool:
         return False
 
 
-def test_everything_runs_and_is_described_when_up_is_ready(up_of_each: Up) -> None:
+def test_everything_is_made_run_and_described_when_there_was_nothing(up_of_each: Up) -> None:
     up = up_of_each
+    shutil.rmtree(up.data)
     up.start().wait_ready()
     run = up.run_file()
     assert (run.pid, run.web, run.smtp) == (up.process.pid, up.web, up.smtp)
@@ -157,7 +159,7 @@ def test_a_busy_port_is_named_before_anything_starts(up: Up, option: str) -> Non
         up.start()
         assert up.end() == 1
     assert f"{address} is already in use: choose another with {option} HOST:PORT." in up.said
-    assert not (up.data / "postgres").exists()
+    assert "PostgreSQL is ready" not in up.said
 
 
 def test_up_ends_and_says_why_when_a_child_cannot_start(up: Up) -> None:
@@ -179,7 +181,7 @@ def test_engines_are_not_started_when_their_urls_are_set(up: Up) -> None:
     up.environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     up.start()
     assert up.end() == 1
-    assert not (up.data / "postgres").exists()
+    assert "PostgreSQL is ready" not in up.said
 
 
 def test_a_bad_setting_is_named_before_anything_starts(up: Up) -> None:
@@ -187,4 +189,4 @@ def test_a_bad_setting_is_named_before_anything_starts(up: Up) -> None:
     up.start()
     assert up.end() == 1
     assert "WEB_CONCURRENCY" in up.said
-    assert not (up.data / "postgres").exists()
+    assert "PostgreSQL is ready" not in up.said
