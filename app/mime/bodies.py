@@ -1,0 +1,151 @@
+"""What a reader sees of a MIME tree: a text, a page of HTML, and attachments."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import unquote
+
+from app.mime.charsets import decode_text, one_line
+from app.mime.file_names import display_file_name, safe_file_name
+from app.mime.headers import header_text, read_header
+from app.mime.html_text import html_to_text
+from app.mime.multipart import Part
+from app.mime.parsed import MAX_HTML_CHARS, MAX_TEXT_CHARS, Attachment
+
+_CONTENT_ID = re.compile(r"cid:([^\s\"'<>)]{1,1000})", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The fields of the same names in `ParsedMessage`."""
+
+    text: str
+    html: str
+    attachments: tuple[Attachment, ...]
+    defects: tuple[str, ...]
+
+
+def read_bodies(root: Part) -> Bodies:
+    """Every leaf of the tree is in the result: shown, attached, or both where it is too long."""
+    reader = _Reader()
+    sections = reader.read(root, is_choice=False)
+    html = _join_html(sections) if any(section.html is not None for section in sections) else ""
+    attachments = tuple(_attach(reader.attached, html)) if reader.attached else ()
+    text = _join_text(sections)[:MAX_TEXT_CHARS]
+    return Bodies(text, html, attachments, tuple(sorted(reader.defects)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A piece of the body, in one form or in both."""
+
+    text: str | None
+    html: str | None
+
+
+class _Reader:
+    """Walks the tree and sorts its leaves into sections and attachments."""
+
+    def __init__(self) -> None:
+        self.attached: list[Part] = []
+        self.defects: set[str] = set()
+        self._text_left = MAX_TEXT_CHARS
+        self._html_left = MAX_HTML_CHARS
+        self._found_body = False
+
+    def read(self, part: Part, *, is_choice: bool) -> Sequence[_Section]:
+        if not part.children:
+            return self._read_leaf(part, is_choice=is_choice)
+        has_choices = part.content_type in ("multipart/alternative", "multipart/related")
+        found = [self.read(child, is_choice=has_choices) for child in part.children]
+        if part.content_type == "multipart/alternative":
+            return _merge_alternatives(found)
+        return [section for sections in found for section in sections]
+
+    def _read_leaf(self, part: Part, *, is_choice: bool) -> Sequence[_Section]:
+        """RFC 2183, section 2: text is body unless it is marked as an attachment. We also take it
+        for one when it has a name and is neither the first text nor one of several forms of it."""
+        is_text = part.content_type in ("text/plain", "text/html")
+        is_named_extra = self._found_body and not is_choice and bool(part.file_name)
+        if not is_text or _disposition(part) == "attachment" or is_named_extra:
+            self.attached.append(part)
+            return ()
+        self._found_body = True
+        content = decode_text(part.content, part.charset)
+        if part.content_type == "text/html":
+            shown = self._cut(part, content, self._html_left)
+            self._html_left -= len(shown)
+            return (_Section(None, shown),)
+        shown = self._cut(part, content, self._text_left)
+        self._text_left -= len(shown)
+        return (_Section(shown, None),)
+
+    def _cut(self, part: Part, content: str, chars_left: int) -> str:
+        if len(content) > chars_left:
+            self.attached.append(part)
+            self.defects.add("body-too-long")
+        return content[:chars_left]
+
+
+def _merge_alternatives(found: Sequence[Sequence[_Section]]) -> Sequence[_Section]:
+    """Forms of the same content (RFC 2046, section 5.1.4) become one section with both forms."""
+    rich: list[_Section] = []
+    plain: list[_Section] = []
+    for sections in found:
+        has_html = any(section.html is not None for section in sections)
+        (rich if has_html else plain).extend(sections)
+    text = _join_text(plain)
+    if not rich or not text.strip():
+        return rich or plain
+    return (_Section(text, _join_html(rich)),)
+
+
+def _join_text(sections: Iterable[_Section]) -> str:
+    return "\n".join(
+        section.text if section.text is not None else html_to_text(section.html or "")
+        for section in sections
+    )
+
+
+def _join_html(sections: Iterable[_Section]) -> str:
+    return "\n".join(
+        section.html
+        if section.html is not None
+        else f'<div style="white-space:pre-wrap">{escape(section.text or "", quote=False)}</div>'
+        for section in sections
+    )
+
+
+def _attach(parts: Iterable[Part], html: str) -> Iterable[Attachment]:
+    shown = {unquote(identifier) for identifier in _CONTENT_ID.findall(html)}
+    taken: set[str] = set()
+    for part in parts:
+        content_id = one_line(part.content_id)
+        name = part.file_name or _embedded_subject(part)
+        storage_name = safe_file_name(name, part.content_type, taken)
+        taken.add(storage_name)
+        yield Attachment(
+            file_name=display_file_name(name, part.content_type),
+            storage_name=storage_name,
+            content_type=part.content_type,
+            content=part.content,
+            content_id=content_id,
+            disposition=_disposition(part),
+            is_inline=bool(content_id) and content_id in shown,
+        )
+
+
+def _disposition(part: Part) -> str:
+    """A type that nobody knows counts as `attachment` (RFC 2183, section 2.8)."""
+    token = part.disposition.token
+    return token if token in ("", "inline") else "attachment"
+
+
+def _embedded_subject(part: Part) -> str:
+    """A name for a message inside the message: its subject."""
+    if part.content_type != "message/rfc822":
+        return ""
+    header = read_header(part.content, 0, len(part.content))
+    subject = re.sub(r"[/\\]", "-", header_text(header.first("subject")))
+    return f"{subject}.eml" if subject else ""
