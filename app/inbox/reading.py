@@ -90,14 +90,13 @@ class Reading:
                 return attachment
         raise NotFound("There is no such attachment.")
 
-    async def neighbours(self, access: Access, row: MessageRow) -> Neighbours:
-        """The messages beside this one in the list of its mailbox."""
+    async def neighbours(self, row: MessageRow) -> Neighbours:
+        """The messages beside one that was opened, in the list of its mailbox."""
         newer, older = [
             await self.database.fetch_value(
                 f"""select id from message
-                where tenant_id = $1 and mailbox_id = $2 and (received_at, id) {compare} ($3, $4)
+                where mailbox_id = $1 and (received_at, id) {compare} ($2, $3)
                 order by received_at {order}, id {order} limit 1""",
-                access.tenant_id,
                 row.mailbox_id,
                 row.received_at,
                 row.id,

@@ -40,7 +40,7 @@ class MessagePages:
         """The message in one of its views: html, text or headers."""
         message = await self.reading.open(access, message_id)
         await self.reading.mark_read(message)
-        neighbours = await self.reading.neighbours(access, message)
+        neighbours = await self.reading.neighbours(message)
         if view not in ("text", "headers"):
             view = "html" if message.html else "text"
         blocked = self._sanitise(message).remote_images_blocked if view == "html" else 0

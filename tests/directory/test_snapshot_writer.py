@@ -1,0 +1,82 @@
+"""The sidecar's snapshot follows the directory."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from mailroom import Mailroom
+
+from app.directory.snapshot import RecipientVerdict, SnapshotFile, snapshot_path
+
+
+@pytest.fixture
+async def snapshot(mailroom: Mailroom) -> AsyncIterator[SnapshotFile]:
+    path = snapshot_path(mailroom.services.settings)
+    task = asyncio.create_task(mailroom.services.snapshot_writer().run())
+    file = SnapshotFile(path, mailroom.services.clock)
+    await until(lambda: file.current() is not None)
+    yield file
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (another process's file)
+            await asyncio.sleep(0.005)
+
+
+def accepts(snapshot: SnapshotFile, address: str) -> bool:
+    return snapshot.resolve(address) is RecipientVerdict.ACCEPT
+
+
+async def test_mailbox_is_accepted_when_it_was_added(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    assert accepts(snapshot, mailroom.mailbox.address)
+    assert snapshot.resolve("new@example.test") is RecipientVerdict.UNKNOWN
+    await mailroom.add_mailbox("new@example.test")
+    await until(lambda: accepts(snapshot, "new@example.test"))
+
+
+async def test_catch_all_accepts_every_address_of_its_domain(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    await mailroom.add_mailbox("*@example.test")
+    await until(lambda: accepts(snapshot, "anything@example.test"))
+
+
+async def test_temporary_inbox_is_refused_when_it_was_deleted(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    services = mailroom.services
+    tenant = await services.tenants.create("Temporary", "temporary")
+    await services.domains.add(services.settings.temporary_domain, tenant.id, vouched=True)
+    inbox = await services.inboxes.create()
+    await until(lambda: accepts(snapshot, inbox.address))
+    await services.inboxes.delete(inbox.token)
+    await until(lambda: not accepts(snapshot, inbox.address))
+
+
+async def test_snapshot_is_written_when_redis_is_away(
+    mailroom: Mailroom, snapshot: SnapshotFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doorbell is a convenience: the writer looks by itself as well."""
+
+    async def silent(*_: Any) -> None: ...
+
+    monkeypatch.setattr(type(mailroom.services.doorbell), "ring", silent)
+    await mailroom.add_mailbox("new@example.test")
+    await until(lambda: accepts(snapshot, "new@example.test"))
+
+
+async def test_snapshot_is_touched_while_nothing_changes(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    path = snapshot_path(mailroom.services.settings)
+    os.utime(path, (0, 0))
+    await until(lambda: path.stat().st_mtime > 0)
