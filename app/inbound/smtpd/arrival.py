@@ -1,0 +1,100 @@
+"""One message from 354 to its reply."""
+
+from app.core.errors import StorageFull, Unavailable
+from app.core.log import get_logger
+from app.inbound.smtpd import replies
+from app.inbound.smtpd.body import IncomingBody
+from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.replies import Refusal
+from app.storage.spool.port import ItemMetadata, SpoolWriter
+
+_log = get_logger("smtp")
+
+
+class Arrival:
+    """Takes the message in pieces, and at its end keeps it or says why not.
+
+    A refusal on the way is told only at the end, as a client listens no earlier. With no `body`
+    nothing is kept; the client sees no difference. Use it as a context manager: whatever ends the
+    connection, nothing that was not accepted stays behind.
+    """
+
+    def __init__(
+        self,
+        metadata: ItemMetadata,
+        body: IncomingBody | None,
+        writer: SpoolWriter,
+        limits: SmtpLimits,
+        *,
+        refused_after_data: bool,
+    ) -> None:
+        self.metadata = metadata
+        self.size_bytes = 0
+        self._body = body
+        self._writer = writer
+        self._limits = limits
+        self._refused_after_data = refused_after_data
+        self._refusal: Refusal | None = None
+
+    def __enter__(self) -> "Arrival":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._body is not None:
+            self._body.discard()
+
+    @property
+    def never_ends(self) -> bool:
+        """Whether the client sends on, far behind the point where nothing of it can be kept."""
+        limit = self._limits.max_message_bytes
+        return bool(limit) and self.size_bytes > 2 * limit
+
+    async def append(self, piece: bytes) -> None:
+        self.size_bytes += len(piece)
+        if not self._limits.allows(self.size_bytes):
+            self.refuse(self._limits.too_large())
+        elif self._body is not None and self._refusal is None:
+            try:
+                await self._body.append(piece)
+            except Unavailable as error:
+                self.refuse(_refusal_for(error))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """The first refusal counts. What was kept so far goes at once."""
+        if self._refusal is None:
+            self._refusal = refusal
+            if self._body is not None:
+                self._body.discard()
+
+    async def store(self) -> None:
+        """Returns once the message is durable, or was not to be kept. Raises `Refusal`."""
+        if self._refusal is not None:
+            raise self._refusal
+        # After the refusals that an existing recipient would meet too: it must not be told apart.
+        if self._refused_after_data:
+            raise Refusal(replies.REFUSED_AFTER_DATA)
+        if self._body is None:
+            self._report("smtp.discarded")
+            return
+        try:
+            raw = await self._body.finish()
+            self._body = None  # From here on it is the spool's.
+            await self._writer.put(self.metadata, raw)
+        except Unavailable as error:
+            raise _refusal_for(error) from error
+        self._report("smtp.accepted")
+
+    def _report(self, outcome: str) -> None:
+        _log.info(
+            outcome,
+            item_id=str(self.metadata.item_id),
+            trace_id=str(self.metadata.trace_id),
+            client_address=self.metadata.client_address,
+            recipients=len(self.metadata.envelope.rcpt_to),
+            size_bytes=self.size_bytes,
+        )
+
+
+def _refusal_for(error: Unavailable) -> Refusal:
+    full = isinstance(error, StorageFull)
+    return Refusal(replies.STORAGE_FULL if full else replies.NOT_STORED)

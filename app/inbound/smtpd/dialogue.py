@@ -1,0 +1,167 @@
+"""The commands of one SMTP connection and their replies, without the connection itself."""
+
+from collections.abc import Callable, Mapping
+
+from app.core.log import get_logger
+from app.inbound.smtpd import replies
+from app.inbound.smtpd.arrival import Arrival
+from app.inbound.smtpd.commands import parse_client_name, parse_mail, parse_recipient
+from app.inbound.smtpd.handler import Client, MailHandler, Transaction
+from app.inbound.smtpd.replies import Refusal, Reply, encode_lines
+
+_log = get_logger("smtp")
+
+
+class Dialogue:
+    """What was said so far (RFC 5321, section 4.1.4): hello, MAIL, RCPT, DATA, in that order.
+
+    After DATA was answered with 354, `arrival` takes the message; whoever reads it then calls
+    `end_data`. After a reply that ends the dialogue, `ended` is true.
+    """
+
+    def __init__(self, handler: MailHandler, client_address: str) -> None:
+        self.arrival: Arrival | None = None
+        self.ended = False
+        self._handler = handler
+        self._client = Client(client_address)
+        self._transaction: Transaction | None = None
+        self._errors = 0
+
+    @property
+    def client_address(self) -> str:
+        return self._client.address
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._transaction is not None
+
+    def greet(self) -> bytes:
+        return replies.GREETING.encode(hostname=self._handler.hostname)
+
+    def answer(self, line: bytes) -> bytes:
+        """The reply to one command line."""
+        try:
+            verb, _, argument = line.decode().partition(" ")
+            command = _COMMANDS.get(verb.upper())
+            if command is None:
+                raise Refusal(replies.UNRECOGNISED)
+            return command(self, argument.strip())
+        except UnicodeDecodeError:
+            return self.refuse(Refusal(replies.BAD_LINE))
+        except Refusal as refusal:
+            return self.refuse(refusal)
+
+    def refuse(self, refusal: Refusal) -> bytes:
+        """The reply to a command, or to bytes, that cannot be taken."""
+        reply = refusal.reply
+        _log.info(
+            "smtp.refused",
+            client_address=self._client.address,
+            code=reply.code,
+            enhanced_code=reply.enhanced_code,
+            reason=reply.text,
+        )
+        self._errors += reply.code == 500
+        if self._errors >= self._handler.limits.max_errors:
+            return self.end(replies.TOO_MANY_ERRORS)
+        return reply.encode(**refusal.facts)
+
+    def end(self, reply: Reply) -> bytes:
+        """The last reply of all."""
+        self.ended = True
+        return reply.encode()
+
+    async def end_data(self, arrival: Arrival) -> bytes:
+        """The reply to a message that came in whole: 250 only when it is durable."""
+        try:
+            await arrival.store()
+        except Refusal as refusal:
+            return self.refuse(refusal)
+        finally:
+            self.arrival = self._transaction = None
+        return replies.QUEUED.encode(item_id=arrival.metadata.item_id)
+
+    def _helo(self, argument: str) -> bytes:
+        name = parse_client_name(argument, "HELO name")
+        self._start(name, extended=False)
+        return encode_lines(250, [self._handler.hostname])
+
+    def _ehlo(self, argument: str) -> bytes:
+        name = parse_client_name(argument, "EHLO name")
+        self._start(name, extended=True)
+        size = f"SIZE {self._handler.limits.max_message_bytes}"
+        return encode_lines(250, [self._handler.hostname, size, *_EXTENSIONS])
+
+    def _start(self, name: str, *, extended: bool) -> None:
+        self._client = Client(self._client.address, name, extended)
+        self._transaction = None
+
+    def _mail(self, argument: str) -> bytes:
+        if not self._client.name:
+            raise Refusal(replies.HELLO_FIRST)
+        if self._transaction is not None:
+            raise Refusal(replies.NESTED_MAIL)
+        self._transaction = self._handler.begin(parse_mail(argument))
+        return replies.SENDER_OK.encode()
+
+    def _rcpt(self, argument: str) -> bytes:
+        transaction = self._open_transaction()
+        address = parse_recipient(argument, smtputf8=transaction.smtputf8)
+        self._handler.add_recipient(transaction, address)
+        return replies.RECIPIENT_OK.encode()
+
+    def _data(self, argument: str) -> bytes:
+        transaction = self._open_transaction()
+        if argument:
+            raise Refusal(replies.BAD_ARGUMENT, syntax="DATA")
+        if not transaction.accepted_count:
+            raise Refusal(replies.NO_VALID_RECIPIENTS)
+        self.arrival = self._handler.open_arrival(self._client, transaction)
+        return replies.SEND_DATA.encode()
+
+    def _open_transaction(self) -> Transaction:
+        if self._transaction is None:
+            raise Refusal(replies.MAIL_FIRST if self._client.name else replies.HELLO_FIRST)
+        return self._transaction
+
+    def _rset(self, argument: str) -> bytes:
+        if argument:
+            raise Refusal(replies.BAD_ARGUMENT, syntax="RSET")
+        self._transaction = None
+        return replies.OK.encode()
+
+    def _noop(self, _argument: str) -> bytes:
+        return replies.OK.encode()
+
+    def _help(self, _argument: str) -> bytes:
+        return replies.HELP.encode()
+
+    def _vrfy(self, argument: str) -> bytes:
+        if not argument:
+            raise Refusal(replies.BAD_ARGUMENT, syntax="VRFY address")
+        return replies.VERIFY_OFF.encode()
+
+    def _expn(self, _argument: str) -> bytes:
+        raise Refusal(replies.NOT_IMPLEMENTED)
+
+    def _quit(self, argument: str) -> bytes:
+        if argument:
+            raise Refusal(replies.BAD_ARGUMENT, syntax="QUIT")
+        return self.end(replies.GOODBYE)
+
+
+_EXTENSIONS = ("8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES", "SMTPUTF8", "HELP")
+_COMMANDS: Mapping[str, Callable[[Dialogue, str], bytes]] = {
+    "HELO": Dialogue._helo,
+    "EHLO": Dialogue._ehlo,
+    "MAIL": Dialogue._mail,
+    "RCPT": Dialogue._rcpt,
+    "DATA": Dialogue._data,
+    "RSET": Dialogue._rset,
+    "NOOP": Dialogue._noop,
+    "QUIT": Dialogue._quit,
+    "HELP": Dialogue._help,
+    "VRFY": Dialogue._vrfy,
+    "EXPN": Dialogue._expn,
+    "ETRN": Dialogue._expn,
+}

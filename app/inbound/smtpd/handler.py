@@ -1,0 +1,140 @@
+"""What the sidecar decides and keeps: senders, recipients, and the message itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from app.core.clock import Clock
+from app.core.errors import StorageFull
+from app.core.ids import Ids
+from app.directory.snapshot import RecipientVerdict, SnapshotFile
+from app.inbound.smtpd import replies
+from app.inbound.smtpd.arrival import Arrival
+from app.inbound.smtpd.body import IncomingBody
+from app.inbound.smtpd.commands import MailCommand
+from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.replies import Refusal
+from app.mime.trace import received_field, return_path_field
+from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
+
+_REFUSALS = {
+    RecipientVerdict.UNKNOWN: replies.UNKNOWN_RECIPIENT,
+    RecipientVerdict.SOFT_REJECTED: replies.DOMAIN_PAUSED,
+    RecipientVerdict.SUSPENDED: replies.DOMAIN_SUSPENDED,
+    RecipientVerdict.NOT_HOSTED: replies.RELAYING_DENIED,
+    RecipientVerdict.TRY_LATER: replies.DIRECTORY_UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is connected: the address we see, the name it gives itself, and how it said hello."""
+
+    address: str
+    name: str = ""
+    extended: bool = False
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail from its MAIL on. `recipients` are those that it will be stored for."""
+
+    mail_from: str
+    smtputf8: bool
+    recipients: list[str] = field(default_factory=list)
+    accepted_count: int = 0
+    refused_after_data: bool = False
+
+
+class MailHandler:
+    """Answers for every connection of one sidecar.
+
+    `require_space` raises `StorageFull` while no mail should even be sent to us, and `OSError`
+    when the disk does not tell.
+    """
+
+    def __init__(
+        self,
+        *,
+        writer: SpoolWriter,
+        directory: SnapshotFile,
+        require_space: Callable[[], None],
+        limits: SmtpLimits,
+        hostname: str,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self.limits = limits
+        self.hostname = hostname
+        self._writer = writer
+        self._directory = directory
+        self._require_space = require_space
+        self._clock = clock
+        self._ids = ids
+
+    def begin(self, command: MailCommand) -> Transaction:
+        """Raises `Refusal` for a mail that is too large, or that there is no room for."""
+        if not self.limits.allows(command.size_bytes):
+            raise self.limits.too_large()
+        try:
+            self._require_space()
+        except StorageFull as error:
+            raise Refusal(replies.STORAGE_FULL) from error
+        except OSError as error:
+            raise Refusal(replies.NOT_STORED) from error
+        return Transaction(command.address, command.smtputf8)
+
+    def add_recipient(self, transaction: Transaction, address: str) -> None:
+        """Takes one more recipient, whatever becomes of it later, or raises `Refusal`."""
+        if transaction.accepted_count >= self.limits.max_recipients:
+            raise Refusal(replies.TOO_MANY_RECIPIENTS)
+        if "@" not in address:
+            address = f"{address}@{self.hostname}"
+        verdict = self._directory.resolve(address)
+        if verdict in _REFUSALS:
+            raise Refusal(_REFUSALS[verdict])
+        if verdict is RecipientVerdict.ACCEPT and address not in transaction.recipients:
+            transaction.recipients.append(address)
+        transaction.accepted_count += 1
+        transaction.refused_after_data |= verdict is RecipientVerdict.REFUSE_AFTER_DATA
+
+    def open_arrival(self, client: Client, transaction: Transaction) -> Arrival:
+        """Ready for the message of a transaction that has recipients."""
+        metadata = ItemMetadata(
+            item_id=self._ids.new(),
+            trace_id=self._ids.new(),
+            received_at=self._clock.now(),
+            envelope=Envelope(transaction.mail_from, tuple(transaction.recipients)),
+            source="smtp",
+            source_id="",
+            client_address=client.address,
+            client_name=client.name,
+            prefix_size_bytes=0,
+        )
+        body = None
+        if transaction.recipients and not transaction.refused_after_data:
+            prefix = self._trace_fields(client, transaction, metadata)
+            metadata = replace(metadata, prefix_size_bytes=len(prefix))
+            body = IncomingBody(self._writer, prefix)
+        return Arrival(
+            metadata,
+            body,
+            self._writer,
+            self.limits,
+            refused_after_data=transaction.refused_after_data,
+        )
+
+    def _trace_fields(
+        self, client: Client, transaction: Transaction, metadata: ItemMetadata
+    ) -> bytes:
+        """Return-Path, then Received (RFC 5321, section 4.4)."""
+        protocol = "ESMTP" if client.extended else "SMTP"
+        if transaction.smtputf8:
+            protocol = "UTF8SMTP"  # RFC 6531, section 4.3
+        return return_path_field(transaction.mail_from) + received_field(
+            client_name=client.name,
+            client_address=client.address,
+            hostname=self.hostname,
+            protocol=protocol,
+            item_id=metadata.item_id,
+            received_at=metadata.received_at,
+        )

@@ -1,0 +1,175 @@
+"""One connection: bytes and time. What is said over it is in `dialogue.py`.
+
+aiosmtpd keeps the transport (and can raise it to TLS); its commands, its line-by-line DATA and
+its timer, which knows no 421, are replaced.
+"""
+
+import asyncio
+from math import inf
+
+from aiosmtpd.smtp import SMTP
+
+from app.core.log import get_logger
+from app.inbound.smtpd import replies
+from app.inbound.smtpd.arrival import Arrival
+from app.inbound.smtpd.dialogue import Dialogue
+from app.inbound.smtpd.handler import MailHandler
+from app.inbound.smtpd.reader import (
+    BadLine,
+    ClientReader,
+    ConnectionClosed,
+    DataDecoder,
+    LineTooLong,
+)
+from app.inbound.smtpd.replies import Refusal, Reply
+
+_log = get_logger("smtp")
+
+MAX_LINE_BYTES = 2048
+"""Of a command: RFC 5321, section 4.5.3.1.4, asks for 512, and each extension for a little more."""
+
+
+class SmtpProtocol(SMTP):
+    """Serves one client, and is in `connections` for as long as that takes.
+
+    Losing the connection cancels nothing: a message that came in whole is stored, and a client
+    that missed its 250 sends it again.
+    """
+
+    line_length_limit = 64 * 1024
+    """For aiosmtpd, the buffer of its stream; here it bounds nothing else."""
+
+    def __init__(self, handler: MailHandler, connections: "set[SmtpProtocol]") -> None:
+        super().__init__(handler, hostname=handler.hostname, loop=asyncio.get_running_loop())
+        self._handler = handler
+        self._limits = handler.limits
+        self._connections = connections
+        self._deadline = inf
+        self._stopping = False
+
+    def conversation(self) -> "asyncio.Task[None]":
+        """Done when nothing more is read, answered or stored for this client."""
+        assert self._handler_coroutine is not None
+        return self._handler_coroutine
+
+    def stop(self) -> None:
+        """Ends the conversation as soon as no transaction is open."""
+        self._stopping = True
+        if not self._dialogue.in_transaction:
+            self._hang_up(replies.SHUTTING_DOWN)
+
+    def abort(self) -> None:
+        """Drops the connection. A message that came in whole is still stored."""
+        self._writer.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._dialogue = Dialogue(self._handler, _address_of(transport))
+        self._connections.add(self)
+        super().connection_made(transport)
+        self._client = ClientReader(self._reader, MAX_LINE_BYTES)
+
+    def eof_received(self) -> bool | None:
+        # Past aiosmtpd, which cancels here: a client may close its half and wait for replies.
+        return super(SMTP, self).eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        # Past aiosmtpd, which cancels here too.
+        super(SMTP, self).connection_lost(error)
+
+    async def _handle_client(self) -> None:
+        try:
+            await self._converse()
+        except ConnectionClosed:
+            if self._dialogue.in_transaction:
+                _log.info("smtp.dropped", client_address=self._dialogue.client_address)
+        except Exception:
+            _log.exception("smtp.failed", client_address=self._dialogue.client_address)
+            self._hang_up(replies.INTERNAL_ERROR)
+        finally:
+            self._connections.discard(self)
+            if self._timeout_handle is not None:
+                self._timeout_handle.cancel()
+            self._writer.close()
+
+    async def _converse(self) -> None:
+        await self._send(self._dialogue.greet())
+        while not self._dialogue.ended:
+            self._reset_timeout()
+            await self._send(await self._next_reply())
+            if self._stopping and not (self._dialogue.ended or self._dialogue.in_transaction):
+                await self._send(self._dialogue.end(replies.SHUTTING_DOWN))
+
+    async def _next_reply(self) -> bytes:
+        try:
+            line = await self._client.read_line()
+        except LineTooLong:
+            return self._dialogue.refuse(Refusal(replies.LINE_TOO_LONG))
+        except BadLine:
+            return self._dialogue.refuse(Refusal(replies.BAD_LINE))
+        reply = self._dialogue.answer(line)
+        if self._dialogue.arrival is None:
+            return reply
+        await self._send(reply)
+        return await self._receive(self._dialogue.arrival)
+
+    async def _receive(self, arrival: Arrival) -> bytes:
+        """The reply to the message that follows 354."""
+        decoder = DataDecoder()
+        started_at = self.loop.time()
+        with arrival:
+            while not decoder.finished:
+                elapsed_seconds = self.loop.time() - started_at
+                self._reset_timeout(self._limits.data_patience(elapsed_seconds, arrival.size_bytes))
+                piece = decoder.feed(await self._client.read_some())
+                if decoder.has_bare_line_ending:
+                    arrival.refuse(Refusal(replies.BARE_LINE_ENDING))
+                await arrival.append(piece)
+                if arrival.never_ends:
+                    return self._dialogue.end(replies.DATA_NEVER_ENDS)
+            self._client.unread(decoder.remainder)
+            self._deadline = inf  # The client waits for us now.
+            return await self._dialogue.end_data(arrival)
+
+    async def _send(self, reply: bytes) -> None:
+        if self._writer.is_closing():
+            raise ConnectionClosed
+        self._writer.write(reply)
+        try:
+            await self._writer.drain()
+        except OSError as error:
+            raise ConnectionClosed from error
+
+    def _hang_up(self, reply: Reply) -> None:
+        """Says a last word from outside the conversation, unless the client no longer reads."""
+        if self._writer.is_closing():
+            return
+        if self._writer.transport.get_write_buffer_size():
+            self._writer.transport.abort()
+        else:
+            self._writer.write(self._dialogue.end(reply))
+            self._writer.close()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Moves the deadline. The timer behind it is only touched when it would ring too late."""
+        seconds = self._limits.command_timeout_seconds if duration is None else duration
+        self._deadline = self.loop.time() + seconds
+        if self._timeout_handle is None or self._timeout_handle.when() > self._deadline:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        ring_at = min(self._deadline, self.loop.time() + self._limits.command_timeout_seconds)
+        self._timeout_handle = self.loop.call_at(ring_at, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        if self._deadline > self.loop.time():
+            self._arm()
+        else:
+            self._hang_up(replies.TIMED_OUT)
+
+
+def _address_of(transport: asyncio.BaseTransport) -> str:
+    """The peer's IP address; an IPv4 client of an IPv6 socket in its IPv4 form."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) else ""

@@ -1,0 +1,116 @@
+"""What a client sends, as command lines and as message data."""
+
+import asyncio
+
+_READ_BYTES = 1 << 20
+_END_OF_DATA = b"\r\n.\r\n"
+
+
+class ConnectionClosed(Exception):
+    """The client is gone, or has said that it sends no more."""
+
+
+class LineTooLong(Exception):
+    """A command line was over the limit and has been skipped."""
+
+
+class BadLine(Exception):
+    """A command line ended in a bare LF, or held a bare CR."""
+
+
+class ClientReader:
+    """Bytes from one client, buffered here so that pipelined commands cost one read together."""
+
+    def __init__(self, stream: asyncio.StreamReader, max_line_bytes: int) -> None:
+        self._stream = stream
+        self._max_line_bytes = max_line_bytes
+        self._buffer = bytearray()
+
+    async def read_line(self) -> bytes:
+        """The next line without its CRLF (RFC 5321, section 2.3.8).
+
+        Raises `LineTooLong`, `BadLine`, `ConnectionClosed`. After the first two the next line can
+        be read: a line ends at LF even where it should have been CRLF, as a client that sends
+        bare LFs would otherwise wait for an answer that never comes.
+        """
+        too_long = False
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > self._max_line_bytes:
+                too_long = True
+                self._buffer.clear()
+            self._buffer += await self._receive()
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        if too_long or len(line) > self._max_line_bytes:
+            raise LineTooLong
+        if not line.endswith(b"\r\n") or line.find(b"\r") != end - 1:
+            raise BadLine
+        return line[:-2]
+
+    async def read_some(self) -> bytes:
+        """Whatever is here, or comes next. Raises `ConnectionClosed`."""
+        if not self._buffer:
+            return await self._receive()
+        received = bytes(self._buffer)
+        self._buffer.clear()
+        return received
+
+    def unread(self, received: bytes) -> None:
+        """Puts back the end of what `read_some` gave."""
+        self._buffer[:0] = received
+
+    async def _receive(self) -> bytes:
+        try:
+            received = await self._stream.read(_READ_BYTES)
+        except OSError as error:
+            raise ConnectionClosed from error
+        if not received:
+            raise ConnectionClosed
+        return received
+
+
+class DataDecoder:
+    """Turns what follows 354 into the message (RFC 5321, section 4.5.2), in pieces of any size.
+
+    Data ends at CRLF `.` CRLF and at nothing else. A bare CR or LF anywhere before is noted in
+    `has_bare_line_ending`: where servers disagree about those, one message can smuggle another.
+    """
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.has_bare_line_ending = False
+        self.remainder = b""
+        """After the end of data: what the client sent behind it."""
+        # The CRLF of the DATA command counts as the one before the first line.
+        self._held = b"\r\n"
+        self._skip_bytes = len(self._held)
+
+    def feed(self, received: bytes) -> bytes:
+        """The part of the message that is now certain, without transparency dots."""
+        received = self._held + received
+        end = received.find(_END_OF_DATA)
+        if end >= 0:
+            self.finished = True
+            self.remainder = received[end + len(_END_OF_DATA) :]
+            return self._decode(received[: end + 2])
+        cut = _safe_cut(received)
+        self._held = received[cut:]
+        return self._decode(received[:cut])
+
+    def _decode(self, part: bytes) -> bytes:
+        without_endings = part.replace(b"\r\n", b"")
+        if b"\n" in without_endings or b"\r" in without_endings:
+            self.has_bare_line_ending = True
+        skip_bytes = min(self._skip_bytes, len(part))
+        self._skip_bytes -= skip_bytes
+        return part.replace(b"\r\n.", b"\r\n")[skip_bytes:]
+
+
+def _safe_cut(received: bytes) -> int:
+    """Where a cut parts no end of data, no CR from its LF, and no dot from the CRLF before it."""
+    cut = max(0, len(received) - len(_END_OF_DATA) + 1)
+    if received.endswith(b"\r\n", 0, cut):
+        return cut - 2
+    if received.endswith(b"\r", 0, cut):
+        return cut - 1
+    return cut

@@ -1,0 +1,62 @@
+"""`pillarbox smtp`: the sidecar that takes mail in, with neither Postgres nor Redis."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import uvloop
+
+from app.core.clock import SystemClock
+from app.core.ids import Ids
+from app.core.log import configure_logging
+from app.directory.snapshot import SnapshotFile, snapshot_path
+from app.inbound.smtpd.handler import MailHandler
+from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.server import SmtpServer
+from app.settings import Settings
+from app.storage.spool.disk import Disk
+from app.storage.spool.folder_writer import FolderLimits
+from app.storage.spool.free_space import FreeSpace
+from app.storage.stores import open_spool
+
+GRACE_SECONDS = 10.0
+"""For transactions to finish after SIGTERM."""
+
+
+def run_smtp(settings: Settings) -> None:
+    """Until SIGINT or SIGTERM. Raises `BadSetting` or `Unavailable` when it cannot start."""
+    configure_logging(human=not settings.production)
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    clock, ids = SystemClock(), Ids()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    writer = await open_spool(settings, clock, ids).open_writer("smtp")
+    handler = MailHandler(
+        writer=writer,
+        directory=SnapshotFile(snapshot_path(settings), clock),
+        require_space=_watch_space(settings),
+        limits=SmtpLimits(max_message_bytes=settings.smtp_max_message_bytes),
+        hostname=settings.smtp_hostname,
+        clock=clock,
+        ids=ids,
+    )
+    server = SmtpServer(handler)
+    try:
+        await server.start(settings.smtp_listen)
+        await told_to_stop.wait()
+        await server.stop(GRACE_SECONDS)
+    finally:
+        await writer.close()
+
+
+def _watch_space(settings: Settings) -> Callable[[], None]:
+    """For a folder the check of the spool itself, early; an object store has no such thing."""
+    if settings.spool_s3_prefix is not None:
+        return lambda: None
+    limits = FolderLimits(min_free_bytes=settings.spool_min_free_bytes)
+    folder = settings.spool_folder
+    return FreeSpace(folder, limits.min_free_bytes, limits.min_free_inodes, Disk()).require
