@@ -40,7 +40,7 @@ class Site:
         self.streams: list[str] = []
         self.connections: list[Request] = []
         self.complaints: list[str] = []
-        with TestClient(Litestar([show_nothing], middleware=[add_security_headers])) as client:
+        with TestClient(Litestar([show_nothing], before_send=[add_security_headers])) as client:
             self.policy = client.get("/").headers["content-security-policy"]
 
     async def answer(self, route: Route) -> None:

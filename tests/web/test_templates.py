@@ -126,7 +126,7 @@ def test_list_connects_from_its_position(environment: Environment) -> None:
 def test_older_page_of_a_list_waits_for_nothing(environment: Environment) -> None:
     tree = parse(environment, _PAGES["temporary, older"])
     assert "hx-sse:connect" not in tree.css_first("section.list").attributes
-    assert tree.css_first(".facts a").attributes["href"] == "/t/tok"
+    assert tree.css_first(".bar > a").attributes["href"] == "/t/tok"
 
 
 def test_load_more_is_a_link_that_keeps_the_mailbox(environment: Environment) -> None:
