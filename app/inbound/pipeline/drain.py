@@ -36,19 +36,19 @@ class Drain:
     database: Database
     clock: Clock
     ids: Ids
-    _positions: dict[str, Position] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Until cancelled. While the database or the object store is down it waits for them."""
         failures = 0
         while True:
             try:
-                self._positions = await self.load_positions()
+                self.positions = await self.load_positions()
                 while True:
                     busy = await self.take_what_is_there()
                     failures = 0
                     if not busy:
-                        await self.reader.wait(list(self._positions.values()), _LOOK_AGAIN_SECONDS)
+                        await self.reader.wait(list(self.positions.values()), _LOOK_AGAIN_SECONDS)
             except PillarboxError as error:
                 if not error.retryable:
                     raise
@@ -60,10 +60,10 @@ class Drain:
         """One batch of each producer, and what is due for another try. False if there was none."""
         busy = False
         for producer in await self.reader.producers():
-            start = self._positions.get(producer) or await self.reader.start(producer)
+            start = self.positions.get(producer) or await self.reader.start(producer)
             batch = await self.reader.read(start, max_items=_MAX_ITEMS, max_bytes=_MAX_BYTES)
             await self._take(start, batch)
-            self._positions[producer] = batch.next_position
+            self.positions[producer] = batch.next_position
             busy = busy or batch.next_position != start
         return await self._retry_due() or busy
 

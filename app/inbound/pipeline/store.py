@@ -43,7 +43,7 @@ def _blobs(entry: Routed) -> Sequence[tuple[str, bytes, Mapping[str, str]]]:
         (key, item.raw, _describe(item.metadata, mailbox_ids))
         for key, mailbox_ids in mailboxes_of.items()
     ]
-    attachments = [
+    attachments: list[tuple[str, bytes, Mapping[str, str]]] = [
         (stored_attachment_key(delivery, part), part.content, {})
         for delivery in entry.deliveries
         for part in entry.parsed.message.attachments

@@ -20,7 +20,9 @@ class BlobStore(Protocol):
     async def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:
         """Durable when it returns (a folder store has synced file and folders). Overwrites.
 
-        `metadata` is a few short ASCII strings, kept with the object and immutable.
+        `metadata` is a few short ASCII strings, kept with the object and immutable. Names are
+        lower-case letters, digits and hyphens; values are not empty and have no space at either
+        end (`InvalidInput` otherwise).
         """
         ...
 
@@ -29,7 +31,7 @@ class BlobStore(Protocol):
         ...
 
     async def get(self, key: str) -> bytes:
-        """Raises `NotFound`."""
+        """Raises `NotFound`, and `Corrupt` when the bytes are not those that were put."""
         ...
 
     async def metadata(self, key: str) -> Mapping[str, str]:
@@ -37,7 +39,8 @@ class BlobStore(Protocol):
         ...
 
     def stream(self, key: str) -> AsyncIterator[bytes]:
-        """The object in chunks of at most 64 KiB. Raises `NotFound` before the first."""
+        """The object in chunks of at most 64 KiB. Raises `NotFound` before the first, and
+        `Corrupt` after the last when the bytes were not those that were put."""
         ...
 
     async def delete(self, key: str) -> None:

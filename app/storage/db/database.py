@@ -44,21 +44,21 @@ class Database:
 
     def __init__(self, engine: PostgresEngine, url: str, *, pool_size: int = 8) -> None:
         self._engine = engine
-        self._url = url
+        self.url = url
         self._pool_size = pool_size
         self._opened: asyncpg.Pool | None = None
 
     async def open(self) -> None:
         """Prepares the pool; connections are made on first use, so the server may still be down."""
         self._opened = await asyncpg.create_pool(
-            self._url,
+            self.url,
             min_size=0,
             max_size=self._pool_size,
             server_settings=_SERVER_SETTINGS,
             command_timeout=30,
             timeout=5,
         )
-        self._engine.config = {"dsn": self._url, "server_settings": _SERVER_SETTINGS}
+        self._engine.config = {"dsn": self.url, "server_settings": _SERVER_SETTINGS}
         self._engine.pool = self._opened
 
     async def close(self) -> None:
