@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import Unavailable
@@ -227,6 +227,7 @@ def test_a_snapshot_of_another_form_counts_as_none(path):
     assert SnapshotFile(path, FixedClock()).current() is None
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=20),

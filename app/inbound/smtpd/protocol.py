@@ -44,7 +44,7 @@ class SmtpProtocol(SMTP):
         self._handler = handler
         self._limits = handler.limits
         self._connections = connections
-        self._deadline = inf
+        self._deadline = self._rings_at = inf
         self._stopping = False
 
     def conversation(self) -> "asyncio.Task[None]":
@@ -153,14 +153,15 @@ class SmtpProtocol(SMTP):
         """Moves the deadline. The timer behind it is only touched when it would ring too late."""
         seconds = self._limits.command_timeout_seconds if duration is None else duration
         self._deadline = self.loop.time() + seconds
-        if self._timeout_handle is None or self._timeout_handle.when() > self._deadline:
+        if self._rings_at > self._deadline:
             self._arm()
 
     def _arm(self) -> None:
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
-        ring_at = min(self._deadline, self.loop.time() + self._limits.command_timeout_seconds)
-        self._timeout_handle = self.loop.call_at(ring_at, self._timeout_cb)
+        latest = self.loop.time() + self._limits.command_timeout_seconds
+        self._rings_at = min(self._deadline, latest)
+        self._timeout_handle = self.loop.call_at(self._rings_at, self._timeout_cb)
 
     def _timeout_cb(self) -> None:
         if self._deadline > self.loop.time():

@@ -58,11 +58,17 @@ class SmtpServer:
         conversations = {connection.conversation() for connection in self._connections}
         for connection in list(self._connections):
             connection.stop()
-        if not conversations:
-            return
-        _, late = await asyncio.wait(conversations, timeout=grace_seconds)
+        late = await _wait(conversations, grace_seconds)
         for connection in list(self._connections):
             connection.abort()
-        if late:
-            await asyncio.wait(late)
+        await _wait(late, None)
         _log.info("smtp.stopped", dropped=len(late))
+
+
+async def _wait(
+    conversations: set[asyncio.Task[None]], timeout_seconds: float | None
+) -> set[asyncio.Task[None]]:
+    """Those that were not done in time."""
+    if not conversations:
+        return set()
+    return (await asyncio.wait(conversations, timeout=timeout_seconds))[1]

@@ -1,7 +1,7 @@
 """Arguments of MAIL, RCPT and HELO, as clients write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.inbound.smtpd import replies
@@ -100,6 +100,7 @@ def test_a_client_name_is_refused_when_it_could_break_the_received_field(name):
         parse_client_name(name, "EHLO name")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_understood_or_refused(text):
     for parse in (

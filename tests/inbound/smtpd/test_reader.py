@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.inbound.smtpd.reader import (
@@ -44,6 +44,7 @@ def decode(data: bytes, sizes: list[int]) -> tuple[bytes, DataDecoder]:
     return message, decoder
 
 
+@settings(deadline=None)
 @given(LINES, CUTS, ANY_BYTES)
 def test_data_arrives_identical_however_it_is_cut(lines, sizes, behind):
     message = b"".join(line + b"\r\n" for line in lines)
@@ -56,6 +57,7 @@ def test_data_arrives_identical_however_it_is_cut(lines, sizes, behind):
     assert not decoder.has_bare_line_ending
 
 
+@settings(deadline=None)
 @given(ANY_BYTES, CUTS)
 def test_decoding_does_not_depend_on_the_cuts(data, sizes):
     decoded, decoder = decode(data, sizes)
@@ -66,6 +68,7 @@ def test_decoding_does_not_depend_on_the_cuts(data, sizes):
     assert not decoder.finished or decoder.has_bare_line_ending == at_once.has_bare_line_ending
 
 
+@settings(deadline=None)
 @given(ANY_BYTES, CUTS)
 def test_data_ends_at_the_first_crlf_dot_crlf_and_nowhere_else(data, sizes):
     end = (b"\r\n" + data).find(b"\r\n.\r\n")
