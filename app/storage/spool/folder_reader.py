@@ -65,7 +65,6 @@ class FolderSpoolReader:
             stop.set()
 
     async def backlog(self, positions: Sequence[Position]) -> Backlog:
-        """`size_bytes` does not count bodies that lie in files of their own."""
         return await _run(lambda: self._backlog({each.producer: each for each in positions}))
 
     async def remove_read(
@@ -80,7 +79,7 @@ class FolderSpoolReader:
         return Position(producer, segments[0].number if segments else 0, 0)
 
     def _read(self, position: Position, max_items: int, max_bytes: int) -> Batch:
-        position, segments = self._locate(position)
+        segments = self._segments_from(position)
         reading = Reading(
             position,
             max_items=max_items,
@@ -98,20 +97,20 @@ class FolderSpoolReader:
                 break
         return reading.batch()
 
-    def _locate(self, position: Position) -> tuple[Position, Sequence[SegmentFile]]:
-        """The segments from a position on, and where in them to begin.
+    def _segments_from(self, position: Position) -> Sequence[SegmentFile]:
+        """The segments from a position on.
 
-        That is elsewhere only when someone emptied the producer's folder, so that numbers began
-        anew: what is there now was not read yet.
+        All of them when every number is lower: someone emptied the producer's folder, numbers
+        began anew, and what is there now was not read yet.
         """
         folder = self._root / position.producer
         if segments := list_segments(folder, since=position.segment):
-            return position, segments
+            return segments
         segments = list_segments(folder)
         if segments and segments[-1].number < position.segment:
             _log.warning("spool numbers began anew", folder=str(folder), position=position.segment)
-            position = Position(position.producer, segments[0].number, 0)
-        return position, segments
+            return segments
+        return ()
 
     def _load(self, position: Position) -> Item:
         folder = self._root / position.producer
@@ -144,8 +143,7 @@ class FolderSpoolReader:
         """Each producer that has segments, with those from its position on, or all of them."""
         for producer in list_producers(self._root):
             position = positions.get(producer) or Position(producer, 0, 0)
-            _, segments = self._locate(position)
-            if segments:
+            if segments := self._segments_from(position):
                 yield producer, segments
 
 

@@ -174,7 +174,10 @@ class FolderSpoolWriter:
         self._tell_loop(partial(self._ended.set_result, None))
 
     def _take_batch(self) -> Sequence[Waiting] | None:
-        """All that waits; nothing when it is time to seal; None when the spool is closed."""
+        """All that waits; nothing when it is time to seal; None when the spool is closed.
+
+        Nothing that somebody still waits for stands before the sign to close.
+        """
         batch: list[Waiting] = []
         try:
             waiting = self._queue.get(timeout=self._segments.seconds_until_due())

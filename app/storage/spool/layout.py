@@ -120,10 +120,10 @@ def list_segments(folder: Path, since: int = 0) -> Sequence[SegmentFile]:
     """The segments of a producer from number `since` on, in order. Raises `OSError`.
 
     Numbers are consecutive from where old segments were removed. A listing made while a segment
-    is renamed may miss it, so one that has a hole, or lacks `since`, is made twice.
+    is renamed may miss it, so one that has a hole, lacks `since`, or is empty is made twice.
     """
     found = _scan(folder, since)
-    if found and len(found) != max(found) - (since or min(found)) + 1:
+    if not found or len(found) != max(found) - (since or min(found)) + 1:
         found = {**found, **_scan(folder, since)}
     return [SegmentFile(folder, number, sealed) for number, sealed in sorted(found.items())]
 

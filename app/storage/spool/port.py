@@ -88,7 +88,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much waits behind a set of positions."""
+    """How much waits behind a set of positions. `size_bytes` is that of the segments; bodies that
+    lie in files of their own are not counted."""
 
     size_bytes: int
     oldest_received_at: datetime | None
@@ -149,14 +150,21 @@ class SpoolReader(Protocol):
         ...
 
     async def wait(self, positions: Sequence[Position], timeout_seconds: float) -> bool:
-        """Returns True as soon as something may lie behind one of the positions."""
+        """Returns True as soon as something may lie behind one of the positions, or a producer
+        has segments but no position here; False after the timeout.
+
+        A reader that takes each `next_position` it is given, also those of empty batches, does not
+        get True twice for nothing.
+        """
         ...
 
-    async def backlog(self, positions: Sequence[Position]) -> Backlog: ...
+    async def backlog(self, positions: Sequence[Position]) -> Backlog:
+        """What waits of every producer; all that is kept of one without a position."""
+        ...
 
     async def remove_read(
         self, positions: Sequence[Position], referenced: Sequence[Position], older_than: datetime
     ) -> int:
         """Removes sealed segments that lie wholly before their producer's position, hold nothing
-        `referenced`, and were sealed before `older_than`. Returns how many went."""
+        `referenced`, were sealed before `older_than`, and are undamaged. Returns how many went."""
         ...

@@ -14,6 +14,7 @@ from app.core.errors import InvalidInput, Unavailable
 from app.core.ids import Ids
 from app.core.secrets import Secret
 from app.storage.blobs.folder import FolderBlobs
+from app.storage.blobs.port import BlobInfo
 from app.storage.blobs.s3 import S3Blobs
 from app.storage.spool.blob_writer import BlobSpoolWriter
 from app.storage.spool.forms import BlobSpool
@@ -33,6 +34,7 @@ class WatchedStore(FolderBlobs):
         self.most_at_once = 0
         self.sizes: list[int] = []
         self.gets = 0
+        self.listed = 0
         self.failing = 0
         self.fails_after_storing = False
 
@@ -51,6 +53,11 @@ class WatchedStore(FolderBlobs):
                 raise Unavailable("No answer came.")
         finally:
             self.uploading -= 1
+
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[BlobInfo]:
+        async for info in super().list(prefix, after=after):
+            self.listed += 1
+            yield info
 
     async def get(self, key: str) -> bytes:
         self.gets += 1
@@ -238,6 +245,21 @@ async def test_wait_sees_the_one_producer_that_has_more_among_many(
     assert not await reader.wait([*others, gone], 0)
     for writer in writers:
         await writer.close()
+
+
+async def test_a_look_leaps_over_what_was_read(
+    spool: BlobSpool, store: WatchedStore, new_metadata: NewMetadata, read_all: ReadAll
+) -> None:
+    writers = [await spool.open_writer("smtp") for _ in range(2)]
+    for writer in writers:
+        for _ in range(20):
+            await writer.put(new_metadata(), b"x")
+        await writer.close()
+    reader = await spool.open_reader()
+    found = await read_all(reader)
+    store.listed = 0
+    assert not await reader.wait(found.all_positions(), 0)
+    assert store.listed == 4, "the first and the last of each producer"
 
 
 @pytest.mark.parametrize("prefix", ["../a", "a//b", "a b"])

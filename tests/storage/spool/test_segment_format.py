@@ -17,7 +17,14 @@ from spool_samples import START, BytesSource, Items, SegmentSample, make_segment
 
 from app.core.errors import Corrupt, Unavailable
 from app.storage.spool.port import Envelope, ItemMetadata
-from app.storage.spool.scan import MAX_DAMAGE_SIZE_BYTES, Damage, Ending, Record, Segment
+from app.storage.spool.scan import (
+    MAX_DAMAGE_SIZE_BYTES,
+    READ_AHEAD_SIZE_BYTES,
+    Damage,
+    Ending,
+    Record,
+    Segment,
+)
 from app.storage.spool.segment import (
     HEADER_SIZE_BYTES,
     Footer,
@@ -247,6 +254,16 @@ def test_all_records_are_found_when_header_and_first_record_are_damaged() -> Non
     assert [offset for offset, _, _ in items_of(found)] == list(sample.offsets[1:-1])
 
 
+@pytest.mark.parametrize("at_edge", range(-2, 20))
+def test_the_next_record_is_found_wherever_what_is_read_at_once_ends(at_edge: int) -> None:
+    sample = small_segment(2)
+    middle = sample.offsets[1]
+    hole = bytes(READ_AHEAD_SIZE_BYTES - at_edge + 2)
+    found = scan(sample.data[:middle] + hole + sample.data[middle:], Ending.SEALED)
+    assert len(items_of(found)) == 2
+    assert damage_of(found)[0] == (middle, middle + len(hole))
+
+
 def test_long_damage_comes_in_pieces() -> None:
     sample = small_segment(2)
     middle = sample.offsets[1]
@@ -295,3 +312,15 @@ def test_the_program_in_the_documentation_reads_a_segment(tmp_path: Path) -> Non
         (sample.offsets[2], "item", "good"),
         (sample.offsets[3], "footer", "good"),
     ]
+
+
+def test_a_record_of_another_segment_is_damage_even_where_ours_should_stand() -> None:
+    """As when a disk gives back old blocks of a file that was removed."""
+    ours, new = small_segment(3), Items()
+    foreign = make_segment([(new(), b"body %d" % n * 20) for n in range(3)], marker=b"x" * 16)
+    start, end = ours.offsets[1:3]
+    mixed = ours.data[:start] + foreign.data[start:end] + ours.data[end:]
+    found = scan(mixed, Ending.SEALED)
+    assert damage_of(found) == [(start, end)]
+    torn = ours.data[:start] + foreign.data[start:]
+    assert len(scan(torn, Ending.OPEN)) == len(scan(torn, Ending.ABANDONED)) == 1

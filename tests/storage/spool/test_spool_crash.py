@@ -12,8 +12,8 @@ from app.core.ids import Ids
 from app.storage.spool.forms import FolderSpool
 
 PROGRAM = Path(__file__).with_name("spool_load.py")
-KILLS = 4
-ACKNOWLEDGED_BEFORE_KILL = 400
+KILLS = 3
+ACKNOWLEDGED_BEFORE_KILL = 300
 
 
 def acknowledge_then_kill(root: Path) -> set[str]:
