@@ -1,35 +1,45 @@
-"""HTML of mail made cheap to parse: no unlisted tags, every block closed, nesting bounded."""
+"""HTML of mail made cheap to parse: no unlisted tags, every block closed, nesting bounded.
 
-from app.mime.html_tokens import Kind, read_tokens
+What the parser of a browser, and so of the sanitiser, does with hostile markup is quadratic in the
+depth of nesting, in the attributes of a tag and in the character references of a text, and it
+opens formatting elements that were left open again in every block: 100,000 attributes take 4 s,
+2 MB of `&` take 50 s, and 100 KB of `<font>` and `<p>` would need gigabytes.
+"""
+
+from app.mime.html_tokens import count_attributes, split_markup
 
 MAX_DEPTH = 256
-MAX_WORK = 1_000_000
+MAX_ATTRIBUTES = 200
+MAX_WORK = 500_000
 
 
 def balance_markup(html: str, tags: frozenset[str]) -> str | None:
     """The same markup, of start and end tags of `tags` and text alone, properly nested but for
-    formatting elements, which the parser opens again where the end of a block cut them short.
+    formatting elements, which the parser opens again where the end of a block cut them short
+    (HTML Standard, section 13.2.4.3).
 
-    None where parsing it could take seconds: with more than `MAX_DEPTH` open elements, or where
-    formatting elements left open would be opened again so often that the tree grows far beyond
-    the source (n of them before m blocks make n × m; HTML Standard, section 13.2.4.3).
+    None where parsing it could take seconds: with more than `MAX_DEPTH` open elements, or past
+    `MAX_WORK`, counted in elements that the parser has to make.
     """
     nesting = _Nesting()
-    work = 0
-    for kind, name, source in read_tokens(html):
-        if kind is Kind.TEXT:
-            nesting.written.append(source.replace("<", "&lt;"))
-        elif name == "body":
-            # The parser of a fragment has no place for it; a division keeps its style.
-            nesting.open("div", "<div" + source[5:]) if kind is Kind.START else nesting.close("div")
-        elif name not in tags:
-            continue
-        elif kind is Kind.START:
-            nesting.open(name, source)
-        else:
-            nesting.close(name)
-        work += 1 + nesting.formatting_count
-        if work > MAX_WORK or len(nesting.stack) > MAX_DEPTH:
+    written, stack = nesting.written, nesting.stack
+    work = text_chars = 0
+    for text, tag, slash, name in split_markup(html, MAX_WORK + 1):
+        if text:
+            text = text.replace("<", "&lt;")
+            written.append(text)
+            text_chars += len(text)
+            # The parser copies what it has of a text at each reference.
+            work += text.count("&") * text_chars // 100_000
+        if name is not None:
+            name = name.lower()
+            if name == "body":
+                # The parser of a fragment has no place for it; a division keeps its style.
+                name, tag = "div", f"<div{tag[5:]}"
+            if name in tags:
+                nesting.close(name) if slash else nesting.open(name, tag)
+        work += 1 + nesting.formatting_count + len(stack) // 8
+        if work > MAX_WORK or len(stack) > MAX_DEPTH:
             return None
     if nesting.stack:
         nesting.close_down_to(0, cut_formatting=False)
@@ -62,17 +72,19 @@ class _Nesting:
             self._end_open(_ENDED_BY[name], within=_LISTS)
         if name not in _INLINE and "p" in self.stack:
             self._end_open(_PARAGRAPH, within=_BARRIERS)
-        self.written.append(source)
+        bare = len(source) > _LONG_TAG_CHARS and not _is_plausible(source)
+        self.written.append(f"<{name}>" if bare else source)
         if name not in _VOID:
             self.stack.append(name)
             self.formatting_count += name in _FORMATTING
 
     def close(self, name: str) -> None:
+        if name not in self.stack:
+            self._close_cut_short(name)
+            return
         depth = self._find(name)
         above = self.stack[depth + 1 :]
-        if depth < 0:
-            self._close_cut_short(name)
-        elif name in _FORMATTING:
+        if name in _FORMATTING:
             if not above:
                 self.formatting_count -= 1
             elif not _BARRIERS.isdisjoint(above):
@@ -105,6 +117,8 @@ class _Nesting:
 
     def _end_open(self, ended: frozenset[str], within: frozenset[str]) -> None:
         """End tags may be left out; what follows ends the element (section 13.1.2.4)."""
+        if ended.isdisjoint(self.stack):
+            return
         outermost = -1
         for depth in range(len(self.stack) - 1, -1, -1):
             if self.stack[depth] in ended:
@@ -115,13 +129,18 @@ class _Nesting:
             self.close_down_to(outermost, cut_formatting=not (ended & _TABLE_ONLY))
 
     def _find(self, name: str) -> int:
-        """The depth of the innermost open element of that name, or -1."""
-        for depth in range(len(self.stack) - 1, -1, -1):
-            if self.stack[depth] == name:
-                return depth
-        return -1
+        """The depth of the innermost open element of that name."""
+        depth = len(self.stack) - 1
+        while self.stack[depth] != name:
+            depth -= 1
+        return depth
 
 
+def _is_plausible(tag: str) -> bool:
+    return count_attributes(tag) <= MAX_ATTRIBUTES and tag.count("&") * len(tag) < 100_000_000
+
+
+_LONG_TAG_CHARS = 1000
 _VOID = frozenset({"br", "col", "hr", "img", "wbr"})
 _FORMATTING = frozenset(
     {

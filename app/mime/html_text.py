@@ -3,100 +3,81 @@
 import re
 from html import unescape
 
-from app.mime.html_tokens import Kind, read_tokens
+from app.mime.html_tokens import split_markup
+
+MAX_CHARS = 8 * 1024 * 1024
+MAX_TAGS = 400_000
 
 
 def html_to_text(html: str) -> str:
     """The visible text: lines where blocks begin and end, at most one blank line between them,
     links as their text, cells apart. For snippets, search and text-only views.
 
-    Works on any `str`, lone surrogates included (they come out as U+FFFD), and in linear time,
-    whatever the nesting, which a tree would not (see `app.mime.html_tokens`).
+    Works on any `str`, lone surrogates included (they come out as U+FFFD), and in linear time
+    whatever the nesting, which a tree would not (see `app.mime.html_nesting`). Reads the first
+    `MAX_CHARS`, of them `MAX_TAGS` tags: a second or two at the very worst.
     """
-    page = _Page()
+    html = html[:MAX_CHARS]
+    for mark in _MARKS:
+        html = html.replace(mark, " ")
+    pieces = []
     preformatted = 0
-    for kind, name, source in read_tokens(html):
-        if kind is Kind.TEXT:
-            text = _resolve(source)
-            page.write_lines(text) if preformatted > 0 else page.write(text)
-        elif name == "br":
-            page.break_line()
-        elif name in _CELLS:
-            page.write(" ")
-        elif name in _PARAGRAPHS:
-            page.part(2)
-            if name == "pre":
-                preformatted = max(0, preformatted + (1 if kind is Kind.START else -1))
-        elif name in _BLOCKS:
-            page.part(1)
-    return "".join(page.pieces).rstrip(" ")
+    for text, _, slash, name in split_markup(html, MAX_TAGS):
+        if text:
+            pieces.append(_LINE_END.sub(_BREAK, text) if preformatted else text)
+        if name is None:
+            continue
+        name = name.lower()
+        pieces.append(_MARK_OF.get(name, ""))
+        if name == "pre":
+            preformatted = max(0, preformatted + (-1 if slash else 1))
+    return _lay_out("".join(pieces))
 
 
-class _Page:
-    """Text being laid out. Newlines and a space wait until there is something to put after."""
-
-    __slots__ = ("_line_breaks", "_space", "pieces")
-
-    def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self._line_breaks = 0
-        self._space = False
-
-    def part(self, line_breaks: int) -> None:
-        self._line_breaks = max(self._line_breaks, line_breaks)
-
-    def break_line(self) -> None:
-        self._line_breaks = min(self._line_breaks + 1, 2)
-
-    def write(self, text: str) -> None:
-        text = _BLANK.sub(" ", text)
-        words = text.strip(" ")
-        if not words:
-            self._space = self._space or bool(text)
-            return
-        if self._line_breaks:
-            if self.pieces:
-                self.pieces.append("\n" * self._line_breaks)
-        elif self.pieces and (self._space or text[0] == " "):
-            self.pieces.append(" ")
-        self.pieces.append(words)
-        self._line_breaks = 0
-        self._space = text[-1] == " "
-
-    def write_lines(self, text: str) -> None:
-        first, *others = text.splitlines() or [""]
-        self.write(first)
-        for line in others:
-            self.break_line()
-            self.write(line)
-        if text.endswith("\n"):
-            self.break_line()
+def _lay_out(text: str) -> str:
+    """Text with marks, as lines."""
+    if "&" in text:
+        text = unescape(_HUGE_REFERENCE.sub("\ufffd", text))
+    text = _GAP.sub(_gap, _BLANK.sub(" ", text))
+    return _UNPRINTABLE.sub("\ufffd", text.strip())
 
 
-def _resolve(source: str) -> str:
-    if "&" in source:
-        source = unescape(_HUGE_REFERENCE.sub("\ufffd", source))
-    return _UNPRINTABLE.sub("\ufffd", source)
+def _gap(found: re.Match[str]) -> str:
+    """A break ends a line; the edge of a block only sees that one is ended."""
+    marks = found[0].replace(" ", "")
+    if _PARAGRAPH in marks:
+        return "\n\n"
+    lines = marks.count(_BREAK) + (marks[0] == _BLOCK)
+    return "\n\n" if lines > 1 else "\n"
 
+
+# No text can hold these when they are put in: `unescape` makes none of a reference.
+_MARKS = _BREAK, _BLOCK, _PARAGRAPH = "\x01", "\x02", "\x03"
+_MARK_OF = {
+    **dict.fromkeys(("td", "th"), " "),
+    "br": _BREAK,
+    **dict.fromkeys(
+        (
+            "address", "article", "aside", "body", "caption", "center", "dd", "details", "dir",
+            "div", "dt", "fieldset", "figcaption", "figure", "footer", "form", "head", "header",
+            "html", "legend", "li", "main", "menu", "nav", "option", "section", "summary", "tbody",
+            "tfoot", "thead", "tr",
+        ),
+        _BLOCK,
+    ),
+    **dict.fromkeys(
+        (
+            "blockquote", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ol", "p", "pre",
+            "table", "ul",
+        ),
+        _PARAGRAPH,
+    ),
+}  # fmt: skip
 
 # `unescape` would turn any number of digits into an integer, and fails past 4300 of them.
 _HUGE_REFERENCE = re.compile(r"&#(?:[0-9]{9,}+|[xX][0-9a-fA-F]{9,}+);?")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+_LINE_END = re.compile(r"\r\n?|\n")
 # Zero-width characters after a space fill up the previews of newsletters; within words they count.
 _BLANK = re.compile(r"[\s\xa0]++(?:[\u034f\xad\u200b-\u200d\u2060\ufeff]++[\s\xa0]*+)*+")
-
-_CELLS = frozenset({"td", "th"})
-_PARAGRAPHS = frozenset(
-    {
-        "blockquote", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ol", "p", "pre", "table",
-        "ul",
-    }
-)  # fmt: skip
-_BLOCKS = frozenset(
-    {
-        "address", "article", "aside", "body", "caption", "center", "dd", "details", "dir", "div",
-        "dt", "fieldset", "figcaption", "figure", "footer", "form", "head", "header", "html",
-        "legend", "li", "main", "menu", "nav", "option", "section", "summary", "tbody", "tfoot",
-        "thead", "tr",
-    }
-)  # fmt: skip
+_GAP = re.compile(r"(?: ?[\x01-\x03])++ ?")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")

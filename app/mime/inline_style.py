@@ -34,7 +34,7 @@ def _remove_images(style: str) -> tuple[str, int]:
 
 
 def _is_harmless(name: str, value: str) -> bool:
-    if not value or "//" in value or not (name in _PROPERTIES or name.startswith(_FAMILIES)):
+    if not value or "//" in value or not (name in _PROPERTIES or _FAMILY.fullmatch(name)):
         return False
     if name.startswith(_UNSIGNED) and _NEGATIVE.search(value):
         return False
@@ -47,7 +47,7 @@ _IMAGE = re.compile(
     re.I,
 )
 _REMOTE = re.compile(r"https?:|[/\\]{2}", re.I)
-_NEGATIVE = re.compile(r"(?<!\w)-[\d.]")
+_NEGATIVE = re.compile(r"-\s*[\d.]")
 
 _COLOUR = r"(?:rgb|hsl)a?\([\w\s.,%/+-]*+\)"
 _GRADIENT = rf"(?:linear|radial)-gradient\((?:{_COLOUR}|[\w\s.,%#+-])*+\)"
@@ -57,20 +57,22 @@ _VALUE = re.compile(
     re.I,
 )
 
-# What decides where a box stands over others, moves, or writes text of its own is left out:
-# position and its offsets, z-index, transform, clip, filter, animation, content, cursor.
+# What puts a box over others, paints outside of it or writes text of its own is left out: position
+# and its offsets, z-index, transform, clip, filter, shadows, border images, animation, content.
 _PROPERTIES = frozenset(
     {
-        "align-content", "align-items", "align-self", "border-collapse", "border-spacing",
-        "box-shadow", "box-sizing", "caption-side", "clear", "color", "column-gap", "columns",
-        "direction", "display", "empty-cells", "flex", "flex-basis", "flex-direction", "flex-flow",
-        "flex-grow", "flex-shrink", "flex-wrap", "float", "gap", "height", "hyphens",
-        "justify-content", "letter-spacing", "line-height", "max-height", "max-width", "min-height",
+        "align-content", "align-items", "align-self", "box-sizing", "caption-side", "clear",
+        "color", "column-gap", "direction", "display", "empty-cells", "float", "gap", "height",
+        "hyphens", "justify-content", "letter-spacing", "line-height", "list-style",
+        "list-style-position", "list-style-type", "max-height", "max-width", "min-height",
         "min-width", "object-fit", "opacity", "order", "overflow", "overflow-wrap", "overflow-x",
-        "overflow-y", "row-gap", "table-layout", "text-align", "vertical-align", "visibility",
-        "white-space", "width", "word-break", "word-spacing", "word-wrap",
+        "overflow-y", "row-gap", "table-layout", "text-align", "text-indent", "text-overflow",
+        "text-transform", "vertical-align", "visibility", "white-space", "width", "word-break",
+        "word-spacing", "word-wrap",
     }
 )  # fmt: skip
-_FAMILIES = ("background", "border", "font", "list-style", "margin", "padding", "text-")
+_FAMILY = re.compile(
+    r"(?:background|border(?!-image)|flex|font|margin|padding|text-decoration)(?:-[a-z]+)*+"
+)
 # Drawn to the left or upwards, text can lie over other text or leave the page.
 _UNSIGNED = ("letter-spacing", "margin", "text-indent", "word-spacing")
