@@ -19,7 +19,7 @@ COMPILE = $(UV) pip compile pyproject.toml --all-extras --group build --python-v
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help up test check fmt lock clean chromium
+.PHONY: help up test check fmt screenshots lock clean chromium
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' \
@@ -43,6 +43,9 @@ fmt: $(INSTALLED_DEV) ## write the code in the one style
 
 bench-%: $(INSTALLED_DEV) ## measure tests/benchmarks/NAME.py; ARGS go to it
 	@$(BIN)/python -m tests.benchmarks.$(subst -,_,$*) $(ARGS)
+
+screenshots: $(INSTALLED_DEV) chromium ## pictures of every page into docs/screenshots
+	@$(BIN)/python tests/flows/screenshots.py
 
 lock: $(UV) ## choose versions anew and write both lock files
 	@$(COMPILE) --group dev --upgrade -o requirements-dev.lock

@@ -39,7 +39,7 @@ class Engines:
 
 
 class ForgetfulPostgres(EmbeddedPostgres):
-    """Does not sync: most tests ask what is written, few what survives, and those start their own."""
+    """Does not sync: most tests ask what is written. Those about crashes start their own."""
 
     def _argv(self, program: Path, data_folder: str, socket_folder: str) -> Sequence[str]:
         return [*super()._argv(program, data_folder, socket_folder), "-c", "fsync=off"]
