@@ -57,7 +57,7 @@ class FolderSpoolReader:
         return await _run(lambda: self._load(position))
 
     async def wait(self, positions: Sequence[Position], timeout_seconds: float) -> bool:
-        """Looks every 10 ms. A producer that has segments but no position here counts as new."""
+        """Looks every 15 ms. A producer that has segments but no position here counts as new."""
         stop = threading.Event()
         try:
             return await _run(lambda: self._watch.look_until(positions, timeout_seconds, stop))

@@ -1,9 +1,8 @@
-"""Noticing new items in a folder spool, cheaply enough to look a hundred times a second.
+"""Noticing new items in a folder spool, cheaply enough to look all the time.
 
-A quick look costs one `stat` for each producer, of the segment it writes; a full look one more
-for each folder, which is listed again only when its time of change moved. All of it is forgotten
-every second, so that a hint that misled (a file system with coarse or foreign clocks) delays an
-item by no more than that.
+A look costs one `stat` for the spool and two for each producer: folders are listed again only
+when their time of change moved. All of it is forgotten every second, so that a hint that misled
+(a file system with coarse or foreign clocks) delays an item by no more than that.
 """
 
 import threading
@@ -16,7 +15,8 @@ from typing import Generic, TypeVar
 from app.storage.spool.layout import SegmentFile, list_producers, list_segments
 from app.storage.spool.port import Position
 
-_POLL_SECONDS = 0.01
+# An item is to be seen within 20 ms; each look costs a wake-up, also when nothing came.
+_POLL_SECONDS = 0.015
 _FORGOTTEN_AFTER_SECONDS = 1.0
 # Two changes within one tick of the kernel's clock leave the same time of change.
 _CLOCK_TICK_NS = 50_000_000
@@ -43,22 +43,19 @@ class FolderWatch:
     def look_until(
         self, positions: Sequence[Position], timeout_seconds: float, stop: threading.Event
     ) -> bool:
-        """Looks every 10 ms, in the calling thread, until there is something or `stop` is set.
+        """Looks every 15 ms, in the calling thread, until there is something or `stop` is set.
 
-        Every other look is a quick one. A thread that sleeps costs the machine half of what timers
-        of an event loop cost.
+        A thread that sleeps costs the machine half of what timers of an event loop cost.
         """
         deadline = self._monotonic() + timeout_seconds
-        quickly = False
-        while not self.look(positions, quickly=quickly):
+        while not self.look(positions):
             left = deadline - self._monotonic()
             if left <= 0 or stop.is_set():
                 return False
             time.sleep(min(left, _POLL_SECONDS))
-            quickly = not quickly
         return True
 
-    def look(self, positions: Sequence[Position], *, quickly: bool = False) -> bool:
+    def look(self, positions: Sequence[Position]) -> bool:
         """Whether something may lie behind one of the positions, or a producer has none.
 
         Also True when the disk does not answer: reading then says why. False, for this time,
@@ -68,19 +65,17 @@ class FolderWatch:
         by_producer = {position.producer: position for position in positions}
         try:
             return any(
-                self._has_more(producer, folder, by_producer, quickly)
-                for producer, folder in self._producers.content(quickly)
+                self._has_more(producer, folder, by_producer)
+                for producer, folder in self._producers.content()
             )
         except OSError as error:
             self._forget()
             return not isinstance(error, FileNotFoundError)
 
-    def _has_more(
-        self, producer: str, folder: Path, positions: Mapping[str, Position], quickly: bool
-    ) -> bool:
+    def _has_more(self, producer: str, folder: Path, positions: Mapping[str, Position]) -> bool:
         if producer not in self._newest:
             self._newest[producer] = _Folder(folder, lambda: _newest_segment(folder))
-        newest = self._newest[producer].content(quickly)
+        newest = self._newest[producer].content()
         if newest is None:
             return False
         file, path = newest
@@ -112,10 +107,8 @@ class _Folder(Generic[T]):
         self._list_content = list_content
         self._listing: _Listing[T] | None = None
 
-    def content(self, quickly: bool) -> T:
-        """Quickly: as it was listed last, if ever. Raises `OSError`."""
-        if quickly and self._listing is not None:
-            return self._listing.content
+    def content(self) -> T:
+        """Raises `OSError`."""
         changed_at_ns = self._path.stat().st_mtime_ns
         if self._listing is None or not self._listing.is_true_of(changed_at_ns):
             self._listing = _Listing(changed_at_ns, time.time_ns(), self._list_content())

@@ -140,17 +140,6 @@ def test_reading_is_to_say_why_when_the_disk_does_not_answer(tmp_path: Path) -> 
     assert FolderWatch(tmp_path / "file" / "spool").look([])
 
 
-def test_a_quick_look_sees_growth_and_a_full_one_what_is_new(
-    watch: FolderWatch, folder: Path
-) -> None:
-    write_open(folder, 500)
-    end = Position("smtp-0", 1, 500)
-    assert not watch.look([end])
-    (folder / "0000000000000002.open").touch()
-    assert not watch.look([end], quickly=True)
-    assert watch.look([end])
-
-
 def test_looking_ends_when_it_is_stopped(watch: FolderWatch, folder: Path) -> None:
     stop = threading.Event()
     stop.set()
