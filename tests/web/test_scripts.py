@@ -21,6 +21,7 @@ from app.web.rendering import (
 from app.web.security import add_security_headers
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)
 
 _ORIGIN = "http://pillarbox.test"
 _ENVIRONMENT = create_environment(FixedClock())

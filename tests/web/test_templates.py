@@ -123,6 +123,16 @@ def test_list_connects_from_its_position(environment: Environment) -> None:
         assert section.attributes["hx-sse:connect"] == url
 
 
+def test_htmx_has_its_extension_before_it_starts(environment: Environment) -> None:
+    """A deferred htmx does not wait for it, and the list would never connect."""
+    scripts = parse(environment, _PAGES["temporary"]).css("main ~ script")
+    assert [(script.attributes["src"] or "").partition("?")[0] for script in scripts] == [
+        "/static/vendor/htmx.min.js",
+        "/static/vendor/hx-sse.min.js",
+    ]
+    assert not [script for script in scripts if {"defer", "async"} & script.attributes.keys()]
+
+
 def test_older_page_of_a_list_waits_for_nothing(environment: Environment) -> None:
     tree = parse(environment, _PAGES["temporary, older"])
     assert "hx-sse:connect" not in tree.css_first("section.list").attributes
