@@ -13,6 +13,8 @@ from app.mime.html_text import html_to_text
 from app.mime.multipart import Part
 from app.mime.parsed import MAX_HTML_CHARS, MAX_TEXT_CHARS, Attachment
 
+# What is decoded is bounded too: each octet that a charset does not have costs a microsecond.
+_OCTETS_PER_CHAR = 2
 _CONTENT_ID = re.compile(r"cid:([^\s\"'<>)]{1,1000})", re.I)
 
 
@@ -72,20 +74,22 @@ class _Reader:
             self.attached.append(part)
             return ()
         self._found_body = True
-        content = decode_text(part.content, part.charset)
         if part.content_type == "text/html":
-            shown = self._cut(part, content, self._html_left)
+            shown = self._decode(part, self._html_left)
             self._html_left -= len(shown)
             return (_Section(None, shown),)
-        shown = self._cut(part, content, self._text_left)
+        shown = self._decode(part, self._text_left)
         self._text_left -= len(shown)
         return (_Section(shown, None),)
 
-    def _cut(self, part: Part, content: str, chars_left: int) -> str:
-        if len(content) > chars_left:
+    def _decode(self, part: Part, chars_left: int) -> str:
+        """The text of a part, cut where it is too long for a page."""
+        octets = part.content[: _OCTETS_PER_CHAR * chars_left]
+        text = decode_text(octets, part.charset)
+        if len(octets) < len(part.content) or len(text) > chars_left:
             self.attached.append(part)
             self.defects.add("body-too-long")
-        return content[:chars_left]
+        return text[:chars_left]
 
 
 def _merge_alternatives(found: Sequence[Sequence[_Section]]) -> Sequence[_Section]:

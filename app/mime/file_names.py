@@ -3,7 +3,7 @@
 import mimetypes
 import re
 from collections.abc import Collection
-from itertools import count
+from itertools import chain, count
 from unicodedata import normalize
 
 from app.mime.charsets import one_line
@@ -53,8 +53,9 @@ def safe_file_name(name: str, content_type: str, taken: Collection[str]) -> str:
     stem = normalize("NFKD", stem).encode("ascii", "ignore").decode()
     stem = _NOT_IN_KEYS.sub("_", stem).strip("._-") or "attachment"
     used = {each.lower() for each in taken}
-    suffixes = (f"-{number}{extension}" if number > 1 else extension for number in count(1))
-    names = (_cut(stem, suffix, MAX_STORAGE_NAME_CHARS) for suffix in suffixes)
+    # Counted from what is taken, so that a thousand equal names are not a million comparisons.
+    numbered = (f"-{number}{extension}" for number in count(len(used) + 1))
+    names = (_cut(stem, each, MAX_STORAGE_NAME_CHARS) for each in chain((extension,), numbered))
     return next(each for each in names if each.lower() not in used)
 
 

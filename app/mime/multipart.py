@@ -9,7 +9,7 @@ from app.mime.parameters import Value, parameter_text, parse_value
 from app.mime.transfer import decode_transfer
 
 MAX_PARTS = 1000
-MAX_DEPTH = 50
+MAX_DEPTH = 20
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,99}/[a-z0-9][a-z0-9!#$&^_.+-]{0,99}")
 
@@ -125,7 +125,7 @@ class _Reader:
             start = match.end() + 1
             if match[1]:
                 return
-        if start is not None and start < body.stop:
+        if start is not None and start <= body.stop:
             yield start, body.stop
 
     def _rest(self, span: slice) -> Part:

@@ -1,5 +1,6 @@
 """From the bytes of a mail to a `ParsedMessage`."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -16,6 +17,8 @@ from app.mime.references import parse_message_ids
 MAX_MESSAGE_BYTES = 100 * 1024 * 1024
 _MAX_NAME_CHARS = 200
 _MAX_DATE_BYTES = 200
+# The standard library takes the year 0000 for 2000, as if it had two digits (RFC 5322, 4.3).
+_EARLY_YEAR = re.compile(r"[A-Za-z]{3}[\s-]+0[0-9]{3}\b")
 
 
 class Unparseable(PillarboxError):
@@ -67,9 +70,11 @@ def _read_mailboxes(header: Header, name: str) -> tuple[Mailbox, ...]:
 
 
 def _read_date(header: Header) -> datetime | None:
-    value = header.first("date")
+    text = unfold(header.first("date")[:_MAX_DATE_BYTES])
+    if _EARLY_YEAR.search(text):
+        return None
     try:
-        date = parsedate_to_datetime(unfold(value[:_MAX_DATE_BYTES]))
+        date = parsedate_to_datetime(text)
         date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -17,7 +17,8 @@ _FIELDS = ("content-type", "content-disposition", "content-id", "content-transfe
 _ENCODINGS = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
 _MAX_DELIMITERS = 200
 _MAX_HEADER_BYTES = 64 * 1024
-_FOREIGN = re.compile(rb"=\?|message/|digest", re.I)
+_FOREIGN = re.compile(rb"=\?|message/|digest|[\x80-\xff]", re.I)
+_FIELD_LINES = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z))*")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -61,7 +62,7 @@ def _find_delimiters(raw: bytes, start: int) -> list[str] | None:
         if bytes_left < 0 or len(delimiters) == _MAX_DELIMITERS:
             return None
         line, _, rest = raw[position + 3 : end].partition(b"\n")
-        if _FOREIGN.search(rest):
+        if _FOREIGN.search(rest) or not _FIELD_LINES.fullmatch(rest):
             return None
         delimiters.append(line.decode("latin-1").rstrip())
         position = raw.find(b"\n--", position + 3)
