@@ -98,7 +98,6 @@ class Services:
             quarantine=self.quarantine,
             database=self.database,
             clock=self.clock,
-            ids=self.ids,
         )
 
 

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from app.core.backoff import Backoff
 from app.core.clock import Clock
-from app.core.errors import Corrupt, NotFound, PillarboxError
-from app.core.ids import Ids
+from app.core.errors import Corrupt, NotFound, PillarboxError, Unavailable
 from app.core.log import get_logger
 from app.inbound.pipeline.arrival import Advance, Arrival
 from app.inbound.pipeline.pipeline import Pipeline
@@ -35,7 +34,6 @@ class Drain:
     quarantine: Quarantine
     database: Database
     clock: Clock
-    ids: Ids
     positions: dict[str, Position] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -57,15 +55,27 @@ class Drain:
                 await asyncio.sleep(_PAUSE.delay_seconds(failures))
 
     async def take_what_is_there(self) -> bool:
-        """One batch of each producer, and what is due for another try. False if there was none."""
+        """One batch of each producer, and what is due for another try. False if there was none.
+
+        A producer that cannot be read does not hold up the others: they come first, and then
+        `Unavailable` is raised.
+        """
         busy = False
+        failure: Unavailable | None = None
         for producer in await self.reader.producers():
             start = self.positions.get(producer) or await self.reader.start(producer)
-            batch = await self.reader.read(start, max_items=_MAX_ITEMS, max_bytes=_MAX_BYTES)
+            try:
+                batch = await self.reader.read(start, max_items=_MAX_ITEMS, max_bytes=_MAX_BYTES)
+            except Unavailable as error:
+                failure = error
+                continue
             await self._take(start, batch)
             self.positions[producer] = batch.next_position
             busy = busy or batch.next_position != start
-        return await self._retry_due() or busy
+        busy = await self._retry_due() or busy
+        if failure is not None:
+            raise failure
+        return busy
 
     async def load_positions(self) -> dict[str, Position]:
         """How far each producer was read, as the database knows it."""
@@ -76,7 +86,8 @@ class Drain:
         return {row["producer"]: Position(*row) for row in rows}
 
     async def trim(self, *, keep: timedelta) -> int:
-        """Removes segments that were read and are older than `keep`. Returns how many."""
+        """Removes segments that were read and are older than `keep`, and forgets producers that
+        have none left. Returns how many segments went."""
         positions = await self.load_positions()
         rows = await self.database.fetch(
             "select producer, segment, byte_offset from spool_deferred where spool = $1",
@@ -84,7 +95,14 @@ class Drain:
         )
         referenced = [Position(*row) for row in rows]
         older_than: datetime = self.clock.now() - keep
-        return await self.reader.remove_read(list(positions.values()), referenced, older_than)
+        removed = await self.reader.remove_read(list(positions.values()), referenced, older_than)
+        gone = positions.keys() - set(await self.reader.producers())
+        await self.database.execute(
+            "delete from spool_position where spool = $1 and producer = any($2::text[])",
+            self.reader.name,
+            sorted(gone),
+        )
+        return removed
 
     async def _take(self, start: Position, batch: Batch) -> None:
         for gap in batch.gaps:
