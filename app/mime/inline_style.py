@@ -49,11 +49,13 @@ _IMAGE = re.compile(
 _REMOTE = re.compile(r"https?:|[/\\]{2}", re.I)
 _NEGATIVE = re.compile(r"-\s*[\d.]")
 
+# Groups are not possessive here: in Python 3.11 before 3.11.5 such a group, when it fails halfway,
+# keeps what it had read (CPython issue 106052), and an open quote would pass.
 _COLOUR = r"(?:rgb|hsl)a?\([\w\s.,%/+-]*+\)"
-_GRADIENT = rf"(?:linear|radial)-gradient\((?:{_COLOUR}|[\w\s.,%#+-])*+\)"
+_GRADIENT = rf"(?:linear|radial)-gradient\((?:{_COLOUR}|[\w\s.,%#+-])*\)"
 _NAME = r"""\"[\w\s.,&+-]*+\"|'[\w\s.,&+-]*+'"""
 _VALUE = re.compile(
-    rf"(?:(?<![\w-])(?:{_COLOUR}|{_GRADIENT})|{_NAME}|[\w\s.,%#/+-]|!\s*important\b)*+",
+    rf"(?:(?<![\w-])(?:{_COLOUR}|{_GRADIENT})|{_NAME}|[\w\s.,%#/+-]|!\s*important\b)*",
     re.I,
 )
 
@@ -72,7 +74,7 @@ _PROPERTIES = frozenset(
     }
 )  # fmt: skip
 _FAMILY = re.compile(
-    r"(?:background|border(?!-image)|flex|font|margin|padding|text-decoration)(?:-[a-z]+)*+"
+    r"(?:background|border(?!-image)|flex|font|margin|padding|text-decoration)(?:-[a-z]+)*"
 )
 # Drawn to the left or upwards, text can lie over other text or leave the page.
 _UNSIGNED = ("letter-spacing", "margin", "text-indent", "word-spacing")
