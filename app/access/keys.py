@@ -99,7 +99,8 @@ class ApiKeys:
 _AUTHENTICATE = """
 with used as (
     update api_key set last_used_at = $2
-    where key_hash = $1 and (last_used_at is null or last_used_at < $2::timestamptz - interval '1 minute')
+    where key_hash = $1
+        and (last_used_at is null or last_used_at < $2::timestamptz - interval '1 minute')
 )
 select id, tenant_id, scopes, domain_ids, mailbox_ids, array(
     select mailbox.id from mailbox

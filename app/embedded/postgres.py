@@ -125,8 +125,8 @@ class EmbeddedPostgres(Engine):
         if written_by != major:
             raise EngineFailed(
                 f"{self.data_folder} was written by PostgreSQL {written_by} and this one is "
-                f"{major}: with POSTGRES_BIN set to the programs of PostgreSQL {written_by} run "
-                "`pillarbox backup`, then `pillarbox restore` into a new data folder."
+                f"{major}: start it with POSTGRES_BIN set to the programs of PostgreSQL "
+                f"{written_by}, save it with pg_dump, and restore that into a new data folder."
             )
 
     def _create(self, program: Path, major: int, account: Account) -> None:
