@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from app.mime.html import MAX_HTML_CHARS, SafeHtml, html_to_text, sanitise_html
+from app.mime.html_nesting import MAX_DEPTH
 
 _TAGS = {
     "a", "abbr", "acronym", "address", "article", "aside", "b", "bdi", "bdo", "big",
@@ -128,6 +129,7 @@ _HANDLERS = [
     "<p title=`x` onclick=alert(1)>x</p>",
     "<p \"' onclick=alert(1)>x</p>",
     "<p a=\"'\" b='\"' onclick=alert(1)>x</p>",
+    "<p onclick=x>x</p>",
     "<x-widget onfocus=alert(1) autofocus tabindex=1>x</x-widget>",
 ]
 _LINKS = [
@@ -161,6 +163,7 @@ _LINKS = [
     "<a href='https://ok.example' download=x.exe id=x name=x class=x>x</a>",
     "<a xlink:href='javascript:alert(1)'>x</a>",
     "<area href=javascript:alert(1)><map name=m><area href=//evil.example></map>",
+    "<a href=https://ok.example ping=x>x</a>",
     "<p cite='javascript:alert(1)' longdesc=//evil.example>x</p>",
     "<q cite='//evil.example'>x</q>",
 ]
@@ -258,6 +261,7 @@ _IMAGES = [
     "<img src='data:image/png;base64,AAAA\"onerror=alert(1)'>",
     "<img srcset='//evil.example/1.png 1x, https://evil.example/2.png 2x'>",
     "<img src=cid:a srcset=//evil.example/1.png sizes=100vw loading=eager>",
+    "<img src=cid:a srcset=x>",
     "<picture><source srcset=//evil.example/1.webp><img src=cid:a></picture>",
     "<video poster=//evil.example/p.png src=//evil.example/v.mp4></video>",
     "<img lowsrc=//evil.example/l.gif dynsrc=//evil.example/d.gif longdesc=//evil.example/>",
@@ -281,6 +285,7 @@ _STYLES = [
     "background:url/**/(//evil.example/x)",
     "background:u/**/rl(//evil.example/x)",
     "background:url(&quot;//evil.example/x",
+    "background://evil.example/x",
     "background-image:url(javascript:alert(1))",
     "background-image:&#117;rl(https://evil.example/x)",
     "background-image:image-set('//evil.example/x' 1x)",
@@ -537,6 +542,11 @@ def test_newsletter_has_a_readable_text() -> None:
         ("<b>a<i>b</b>c</i>", "<b>a<i>b</i></b><i>c</i>"),
         ("<span><div>a</span>b</div>c", "<span><div>ab</div>c</span>"),
         ("<b><table><td>a</b>b</table>c", None),
+        ("<b><table><tr><td>a</b>b</td></tr></table>c</b>d", None),
+        ("<b>a<td>x</b>y", "<b>ax</b>y"),
+        ("<table><tr><td>" + "<li>a" * 400 + "</table>", None),
+        ("<table><tr>" + "<td>a" * 400 + "<tr>" * 400 + "<td>b</table>", None),
+        ("<" + "<!-- -->b>a", "&lt;b&gt;a"),
         ("<table><tr><td>a<td>b<tr><td>c</table>", None),
         ("<ul><li>a<ul><li>b</ul><li>c</ul>", None),
         ("<dl><dt>a<dd>b<dt>c</dl>", "<dl><dt>a</dt><dd>b</dd><dt>c</dt></dl>"),
@@ -568,6 +578,9 @@ def test_careless_markup_means_what_a_browser_makes_of_it(html: str, tree: str |
         ("<title>t</title><style>s</style><script>s('</p>')</script>a", "a"),
         ("<!-- <p>x --><!--[if mso]>x<![endif]-->a", "a"),
         ("a<script>b", "a"),
+        ("a<\u017fcript>b", "a<\u017fcript>b"),
+        ("<!-- x --!>a<!-->b<!--->c<!x>d<?x>e</>f", "abcdef"),
+        ("<select><option>a</select>b<template><p>c</template>", "b"),
         ("a<p title='>'>b", "a\n\nb"),
         ("a<b x='", "a"),
         ("&lt;b&gt; &amp;amp; &#8364; &euro;", "<b> &amp; € €"),
@@ -603,6 +616,7 @@ _EXPENSIVE = {
 
 @pytest.mark.parametrize("html", _EXPENSIVE.values(), ids=_EXPENSIVE)
 def test_html_comes_out_as_its_text_when_parsing_would_cost_too_much(html: str) -> None:
+    html += "&lt;img src=x onerror=alert(1)&gt;"
     safe = sanitise(html)
     assert [node.tag for node in elements(safe.html)] == ["div"]
     assert page(safe.html).text().strip() == html_to_text(html)
@@ -619,6 +633,14 @@ def test_html_comes_out_as_its_text_when_parsing_would_cost_too_much(html: str) 
 )
 def test_tag_loses_its_attributes_when_it_has_too_many(tag: str) -> None:
     assert sanitise(f"{tag}x</p>").html == "<p>x</p>"
+
+
+def test_nesting_is_kept_until_it_is_too_deep() -> None:
+    def nest(depth: int) -> str:
+        return "<div>" * depth + "x" + "</div>" * depth
+
+    assert sanitise(nest(MAX_DEPTH)).html == nest(MAX_DEPTH)
+    assert len(elements(sanitise(nest(MAX_DEPTH + 1)).html)) == 1
 
 
 def test_long_table_keeps_its_markup() -> None:
