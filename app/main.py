@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
+from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -127,6 +128,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         },
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
         before_send=[add_security_headers],
+        # Static files only: a page holds both a secret and words of a stranger's, and the size of
+        # what is compressed together would tell of one to the other (BREACH).
+        compression_config=CompressionConfig("gzip", exclude=[r"^/(?!static/)"]),
         exception_handlers={
             PillarboxError: handle_error,
             HTTPException: handle_error,

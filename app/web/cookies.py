@@ -42,6 +42,13 @@ class SessionCookies:
             raise Unauthenticated("Please sign in.")
         return await self.sign_in.find_session(token)
 
+    async def find_session(self, request: Request[Any, Any, Any]) -> Session | None:
+        """Who is signed in, if anybody."""
+        try:
+            return await self.session(request)
+        except Unauthenticated:
+            return None
+
     def csrf_token(self, session: Session) -> str:
         """What every form of this session carries; another site cannot know it."""
         key = self.secret_key.reveal().encode()

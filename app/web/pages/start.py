@@ -10,12 +10,23 @@ from app.access.rate_limits import RateLimits
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
 from app.web.client import client_address
+from app.web.cookies import SessionCookies
 from app.web.given import Given
 
 
 @get("/")
-async def show_start(settings: Given[Settings]) -> Template:
-    return Template("start/index.html", context={"ttl_seconds": settings.temporary_ttl_seconds})
+async def show_start(
+    request: Request[Any, Any, Any],
+    settings: Given[Settings],
+    session_cookies: Given[SessionCookies],
+) -> Template:
+    context: dict[str, object] = {"ttl_seconds": settings.temporary_ttl_seconds}
+    if session := await session_cookies.find_session(request):
+        context |= {
+            "signed_in_as": session.email,
+            "csrf_token": session_cookies.csrf_token(session),
+        }
+    return Template("start/index.html", context=context)
 
 
 @post("/t")

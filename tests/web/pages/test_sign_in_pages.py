@@ -55,3 +55,11 @@ async def test_sign_out_ends_the_session_only_with_the_token_of_its_form(
 async def test_session_of_an_unknown_token_is_never_adopted(web: httpx.AsyncClient) -> None:
     web.cookies.set("pillarbox", "A" * 22)
     assert (await web.get("/inbox")).status_code == 303
+
+
+async def test_start_page_leads_to_the_inbox_when_somebody_is_signed_in(
+    web: httpx.AsyncClient, sign_in_url: str
+) -> None:
+    assert "admin@example.test" not in (await web.get("/")).text
+    await web.post(sign_in_url)
+    assert "admin@example.test" in (await web.get("/")).text
