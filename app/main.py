@@ -13,6 +13,8 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.middleware.compression import CompressionMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -128,9 +130,6 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         },
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
         before_send=[add_security_headers],
-        # Static files only: a page holds both a secret and words of a stranger's, and the size of
-        # what is compressed together would tell of one to the other (BREACH).
-        compression_config=CompressionConfig("gzip", exclude=[r"^/(?!static/)"]),
         exception_handlers={
             PillarboxError: handle_error,
             HTTPException: handle_error,
@@ -179,12 +178,20 @@ def _find_spool(state: State) -> SpoolWriter:
 
 
 def _static_files() -> Router:
-    """Their addresses change with their content, so a browser may keep them for ever."""
+    """Their addresses change with their content, so a browser may keep them for ever.
+
+    They alone are compressed: a page holds a secret beside words of a stranger's, and the size of
+    both together would tell of the secret (BREACH).
+    """
 
     async def keep_for_ever(response: Response[Any]) -> Response[Any]:
         response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
 
     return create_static_files_router(
-        "/static", [STATIC_FOLDER], include_in_schema=False, after_request=keep_for_ever
+        "/static",
+        [STATIC_FOLDER],
+        include_in_schema=False,
+        after_request=keep_for_ever,
+        middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip"))],
     )
