@@ -31,19 +31,24 @@
     if (element.textContent !== text) element.textContent = text;
   };
 
-  const refresh = () => {
+  // The exact time never changes: it is told once, and a row that arrives costs one row's work.
+  const told = new WeakSet();
+  const refresh = (onlyNew) => {
     const now = new Date();
     for (const element of document.querySelectorAll("time[datetime]")) {
+      const isNew = !told.has(element);
+      if (onlyNew && !isNew) continue;
       const then = new Date(element.dateTime);
       if ("age" in element.dataset) write(element, age(then, now));
       else if ("left" in element.dataset) write(element, left(then, now));
-      else write(element, exact.format(then));
-      element.title = exact.format(then);
+      else if (isNew) write(element, exact.format(then));
+      if (isNew) element.title = exact.format(then);
+      told.add(element);
     }
   };
 
   refresh();
-  setInterval(refresh, 15000);
+  setInterval(() => refresh(), 15000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
-  document.addEventListener("htmx:after:swap", refresh);
+  document.addEventListener("htmx:after:swap", () => refresh(true));
 })();
