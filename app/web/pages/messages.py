@@ -1,5 +1,6 @@
 """The pages of one message, the same for a temporary inbox and a signed-in one."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class MessagePages:
         neighbours = await self.reading.neighbours(message)
         if view not in ("text", "headers"):
             view = "html" if message.html else "text"
-        blocked = self._sanitise(message).remote_images_blocked if view == "html" else 0
+        blocked = (await self._sanitise(message)).remote_images_blocked if view == "html" else 0
         return Template(
             "messages/show.html",
             context={
@@ -63,7 +64,7 @@ class MessagePages:
         message = await self.reading.open(access, message_id)
         return Template(
             "messages/body.html",
-            context={"html": self._sanitise(message).html},
+            context={"html": (await self._sanitise(message)).html},
             headers={"content-security-policy": MAIL_POLICY},
         )
 
@@ -80,7 +81,8 @@ class MessagePages:
         attachment = await self.reading.find_attachment(access, message_id, attachment_id)
         return await send_file(self.blobs, attachment.storage_key, attachment.file_name)
 
-    def _sanitise(self, message: MessageView) -> SafeHtml:
+    async def _sanitise(self, message: MessageView) -> SafeHtml:
+        """In a thread: a large mail takes seconds, and other pages must not wait for it."""
         pictures = {
             attachment.content_id: ImageLink(attachment.storage_key, attachment.content_type)
             for attachment in message.attachments
@@ -91,7 +93,9 @@ class MessagePages:
             link = pictures.get(content_id)
             return self.links.sign_image(link) if link else ""
 
-        return sanitise_html(message.html, remote_images=False, cid_url=cid_url)
+        return await asyncio.to_thread(
+            sanitise_html, message.html, remote_images=False, cid_url=cid_url
+        )
 
     async def _headers(self, message: MessageView) -> Sequence[tuple[str, str]]:
         head = b""
