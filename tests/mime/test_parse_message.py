@@ -237,13 +237,16 @@ def test_both_readers_of_the_tree_agree(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        MIXED + b"--b\r\n\r\none\r\n--bb\r\ntwo\r\n--b--\r\n",
+        MIXED + b"--b\r\n\r\none\r\n--bb\r\n\r\ntwo\r\n--b--\r\n",
         MIXED + b"hello",
         MIXED + b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nz\r\n--b--",
         MIXED + b"--b\r\nContent-Type: a/b; name*=utf-8''=?x?q?y?=\r\n\r\nz\r\n--b--",
         MIXED + b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\n!\r\n--b--",
         MIXED + b"--b\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n!\r\n--b--",
         MIXED + b"--b\r\n\r\nx\r\n" * 300,
+        MIXED + b"--b\r\nno empty line\r\n--b--",
+        b'Content-Type: text/plain; name="=?utf-8?q?a?="\r\n\r\nx',
+        b"Content-Type: text/plain" + b"; a=b" * 10_000 + b"\r\n\r\nx",
     ],
 )
 def test_fast_reader_leaves_to_the_other_what_it_may_misread(raw: bytes) -> None:
