@@ -31,9 +31,9 @@ class Users:
 
         Raises `InvalidInput` for what is no address or no role.
         """
-        email = normalise_address(email)
         if not is_valid_address(email):
             raise InvalidInput(f"{email!r} is not an e-mail address.")
+        email = normalise_address(email)
         if role not in ROLES:
             raise InvalidInput(f"The role must be one of {', '.join(ROLES)}.")
         now = self.clock.now()

@@ -50,12 +50,12 @@ class Mailboxes:
         Raises `InvalidInput`, `AlreadyExists`, `NotFound` when the domain does not receive here,
         and `NotAllowed` when it is another tenant's.
         """
-        address = normalise_address(address.strip())
-        local_part, domain_name = split_address(address)
-        if local_part in ("", "*"):
-            address = f"@{domain_name}"
-        elif not is_valid_address(address):
-            raise InvalidInput(f"{address!r} is not an e-mail address.")
+        given = address.strip()
+        local_part, domain_name = split_address(given)
+        is_catch_all = local_part in ("", "*")
+        if not is_catch_all and not is_valid_address(given):
+            raise InvalidInput(f"{given!r} is not an e-mail address.")
+        address = f"@{normalise_domain(domain_name)}" if is_catch_all else normalise_address(given)
         domain = await self.domains.find_receiving(domain_name)
         if domain.tenant_id != tenant_id:
             raise NotAllowed(f"The domain {domain.name} belongs to another tenant.")

@@ -1,0 +1,111 @@
+"""The `pillarbox` command, as an operator meets it."""
+
+import json
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from app.cli import main
+from app.settings import Settings
+
+
+@pytest.fixture
+def installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names a database, as where `up` does not run."""
+    assert settings.database_url
+    assert settings.redis_url
+    for name, value in {
+        "DATABASE_URL": settings.database_url.reveal(),
+        "REDIS_URL": settings.redis_url.reveal(),
+        "SECRET_KEY": settings.secret_key.reveal(),
+        "ENCRYPTION_KEY": settings.encryption_key.reveal(),
+        "PILLARBOX_DATA": str(settings.pillarbox_data),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_it_says_so_in_one_line_and_exits_3_when_nothing_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    code = main(["tenant", "create", "A", "--plan", "developer", "--data", str(tmp_path)])
+    assert code == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert "pillarbox up" in said.err
+
+
+def test_key_is_printed_alone_when_everything_before_it_was_set_up(
+    installation: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in (
+        "tenant create Acme --plan developer",
+        "domain add acme.test --tenant Acme",
+        "mailbox add hello@acme.test --tenant Acme",
+        "mailbox add *@acme.test --tenant Acme",
+        "user add ada@acme.test --tenant Acme --role owner",
+    ):
+        assert main(line.split()) == 0
+    said = capsys.readouterr().out
+    assert "/sign-in/" in said
+    line = "key create --tenant Acme --domain acme.test --mailbox hello@acme.test"
+    assert main([*line.split(), "--scope", "messages:read", "events:read"]) == 0
+    assert re.fullmatch(r"[0-9a-f]{64}\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tenant create Acme --plan gold",
+        "domain add acme.test --tenant Nobody",
+        "domain add nodots --tenant Acme",
+        "mailbox add hello@elsewhere.test --tenant Acme",
+        "mailbox add hello@acme.test@ --tenant Acme",
+        "user add nobody --tenant Acme --role owner",
+        "user add a@acme.test --tenant Acme --role emperor",
+        "key create --tenant Acme --scope everything",
+        "key create --tenant Acme --mailbox no@acme.test --scope messages:read",
+        "quarantine show nonsense",
+        f"quarantine drop {uuid4()}",
+    ],
+)
+def test_fault_is_told_in_one_line_when_a_command_cannot_be_done(
+    installation: None, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    main(["tenant", "create", "Acme", "--plan", "developer"])
+    main(["domain", "add", "acme.test", "--tenant", "Acme"])
+    capsys.readouterr()
+    assert main(line.split()) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len([row for row in said.err.splitlines() if "[" not in row]) == 1
+
+
+def test_domain_of_another_tenant_is_not_given_away(
+    installation: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("One", "Two"):
+        assert main(["tenant", "create", name, "--plan", "enterprise"]) == 0
+    assert main(["domain", "add", "shared.test", "--tenant", "One"]) == 0
+    assert main(["domain", "add", "shared.test", "--tenant", "Two"]) == 1
+    assert main(["domain", "add", "shared.test", "--tenant", "Two", "--verify"]) == 0
+    assert main(["mailbox", "add", "a@shared.test", "--tenant", "Two"]) == 1
+
+
+def test_facts_are_json_when_asked_for(
+    installation: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tenant", "create", "Acme", "--plan", "developer", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "Acme"
+    assert main(["status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["redis"], status["spool_waiting_bytes"], status["quarantined"]) == (
+        "answers",
+        0,
+        0,
+    )
+    assert main(["quarantine", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
