@@ -82,10 +82,11 @@ def one_line(text: str) -> str:
 
     Overrides (Unicode UAX 9) let a name read otherwise than it is: `gpj.exe` as `exe.jpg`.
     """
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    text = _BIDI_CONTROLS.sub("", text)
-    return " ".join(storable(_CONTROLS.sub(" ", text)).split())
+    text = " ".join(text.split())
+    if text.isprintable():  # then there is nothing of all that in it
+        return text
+    text = _CONTROLS.sub(" ", _BIDI_CONTROLS.sub("", text))
+    return " ".join(storable(text).split())
 
 
 def _decode_unlabelled(data: bytes) -> str:

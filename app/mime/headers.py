@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.mime.charsets import decode_text, one_line, storable
+from app.mime.charsets import decode_text, one_line
 from app.mime.encoded_words import decode_words
 
 MAX_HEADER_BYTES = 1024 * 1024
@@ -78,7 +78,7 @@ def unfold(value: bytes) -> str:
     Windows-1252."""
     if b"\n" in value or b"\r" in value:
         value = value.replace(b"\r", b"").replace(b"\n", b"")
-    text = storable(value.decode("ascii")) if value.isascii() else decode_text(value, "")
+    text = value.decode("ascii") if value.isascii() else decode_text(value, "")
     return text.strip()
 
 

@@ -83,7 +83,9 @@ def _read_date(header: Header) -> datetime | None:
 
 def _make_snippet(text: str) -> str:
     """The beginning of the text on one line, without what only pads out a preview."""
-    line = one_line(INVISIBLE.sub("", text[: 5 * MAX_SNIPPET_CHARS]))
+    line = one_line(text[: 5 * MAX_SNIPPET_CHARS])
+    if not line.isprintable():
+        line = one_line(INVISIBLE.sub("", line))
     if len(line) <= MAX_SNIPPET_CHARS:
         return line
     return line[: MAX_SNIPPET_CHARS - 1].rstrip() + "…"
