@@ -16,14 +16,13 @@ _log = get_logger("doorbell")
 _CHANNEL_PREFIX = "pillarbox:"
 _RING_TIMEOUT_SECONDS = 0.5
 _RECONNECT_SECONDS = 0.25
+_UNCONNECTED_SECONDS = 0.1
 
 
 class Bell(StrEnum):
     """What there is to ring for."""
 
     EVENTS = "events"
-    SPOOL = "spool"
-    RELEASED_OBJECTS = "released_objects"
 
 
 class Doorbell:
@@ -46,16 +45,14 @@ class Doorbell:
         except (RedisError, OSError, TimeoutError) as error:
             _log.warning("doorbell.ring", bell=bell.value, outcome="failed", reason=str(error))
 
-    async def wait(
-        self, bell: Bell, timeout_seconds: float, *, unconnected_seconds: float = 0.1
-    ) -> None:
+    async def wait(self, bell: Bell, timeout_seconds: float) -> None:
         """Returns at the next ring, or one missed since the last wait, or after the time.
 
         Only one task may wait for a bell. While Redis is away no ring can arrive, so it returns
-        after `unconnected_seconds` for the caller to look by itself.
+        after a tenth of a second for the caller to look by itself.
         """
         if not self._connected.is_set():
-            timeout_seconds = min(timeout_seconds, unconnected_seconds)
+            timeout_seconds = min(timeout_seconds, _UNCONNECTED_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._rung[bell].wait()

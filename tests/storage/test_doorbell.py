@@ -1,0 +1,44 @@
+"""The doorbell wakes who waits, and never fails whoever rings."""
+
+import asyncio
+
+from app.storage.doorbell import Bell, Doorbell
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+async def test_waiter_is_woken_when_another_process_rings(redis_url: str) -> None:
+    waiter, ringer = Doorbell(redis_url), Doorbell(redis_url)
+    async with waiter.listening():
+        await waiter.wait(Bell.EVENTS, 30)
+        waiting = asyncio.create_task(waiter.wait(Bell.EVENTS, 3600))
+        while not waiting.done():
+            await ringer.ring(Bell.EVENTS)
+            await asyncio.wait({waiting}, timeout=0.05)
+    await waiter.close()
+    await ringer.close()
+
+
+async def test_ring_before_the_wait_is_not_lost(redis_url: str) -> None:
+    doorbell = Doorbell(redis_url)
+    async with doorbell.listening(), asyncio.timeout(30):
+        while not await doorbell.check():
+            await asyncio.sleep(0.01)
+        await doorbell.wait(Bell.EVENTS, 1)
+        await doorbell.ring(Bell.EVENTS)
+        await doorbell.wait(Bell.EVENTS, 3600)
+    await doorbell.close()
+
+
+async def test_ringing_does_no_harm_when_redis_is_away() -> None:
+    doorbell = Doorbell(NOBODY)
+    await doorbell.ring(Bell.EVENTS)
+    assert not await doorbell.check()
+    await doorbell.close()
+
+
+async def test_waiter_looks_by_itself_when_redis_is_away() -> None:
+    doorbell = Doorbell(NOBODY)
+    async with doorbell.listening(), asyncio.timeout(30):
+        await doorbell.wait(Bell.EVENTS, 3600)
+    await doorbell.close()
