@@ -19,17 +19,6 @@ async def test_waiter_is_woken_when_another_process_rings(redis_url: str) -> Non
     await ringer.close()
 
 
-async def test_ring_before_the_wait_is_not_lost(redis_url: str) -> None:
-    doorbell = Doorbell(redis_url)
-    async with doorbell.listening(), asyncio.timeout(30):
-        while not await doorbell.check():
-            await asyncio.sleep(0.01)
-        await doorbell.wait(Bell.EVENTS, 1)
-        await doorbell.ring(Bell.EVENTS)
-        await doorbell.wait(Bell.EVENTS, 3600)
-    await doorbell.close()
-
-
 async def test_ringing_does_no_harm_when_redis_is_away() -> None:
     doorbell = Doorbell(NOBODY)
     await doorbell.ring(Bell.EVENTS)
