@@ -79,6 +79,8 @@ class _Reader:
     def read(self, header: Header, end: int, depth: int) -> Part:
         """The part whose header was read and whose body ends at `end`."""
         self._parts_left -= 1
+        if depth and header.truncated:
+            self.defects.add("part-header-truncated")
         part = make_part(
             header.first("content-type"),
             header.first("content-disposition"),

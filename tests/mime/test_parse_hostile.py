@@ -127,6 +127,10 @@ def test_parse_message_shows_the_text_when_the_structure_is_broken(name: str, te
     assert parse(name).text == text
 
 
+def test_parse_message_says_so_when_the_header_of_a_part_is_cut() -> None:
+    assert parse("a million fields in a part").defects == ("part-header-truncated",)
+
+
 def test_parse_message_never_unpacks_a_charset_that_is_none() -> None:
     assert "\x03" in parse("a charset that unpacks").text
 
