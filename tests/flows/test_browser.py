@@ -72,7 +72,7 @@ def test_thousand_mails_arrive_once_on_an_open_page_and_download_byte_for_byte(
 
     expect(page.locator("#rows .row")).to_have_count(MAILS, timeout=60_000)
     expect(page.locator("#count")).to_have_text("1,000 messages")
-    subjects = page.locator("#rows .subject").all_inner_texts()
+    subjects = page.locator("#rows .subject").all_text_contents()
     assert sorted(subjects) == sorted(mails)
 
     links = page.locator("#rows .row > a:first-of-type")
@@ -139,7 +139,7 @@ def test_page_goes_on_where_it_was_when_the_web_process_was_killed(
     pillarbox.kill_child("web")
     send_raw(pillarbox, inbox.address, [compose(inbox.address, n) for n in range(20, 40)])
     expect(page.locator("#rows .row")).to_have_count(40, timeout=60_000)
-    assert len(set(page.locator("#rows .subject").all_inner_texts())) == 40
+    assert len(set(page.locator("#rows .subject").all_text_contents())) == 40
 
 
 def test_administrator_signs_in_by_the_link_and_out_again(pillarbox: Pillarbox, page: Page) -> None:
