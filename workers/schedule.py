@@ -1,6 +1,7 @@
 """What runs by the clock, as arq jobs: a job that was missed or runs twice does no harm."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, cast
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from app.assembly import Services
 from app.core.backoff import Backoff
 from app.core.log import get_logger
+from app.settings import Settings
 
 _log = get_logger("schedule")
 _PAUSE = Backoff(first_seconds=0.25, ceiling_seconds=5)
@@ -32,8 +34,23 @@ async def remove_released_objects(context: dict[Any, Any]) -> int:
 
 async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
-    keep = timedelta(seconds=services.settings.spool_keep_seconds)
-    return await services.drain(await services.spool.open_reader()).trim(keep=keep)
+    drain = services.drain(await services.spool.open_reader())
+    keep = time_to_keep(services.settings, _free_bytes(services.settings))
+    return await drain.trim(keep=keep)
+
+
+def time_to_keep(settings: Settings, free_bytes: int | None) -> timedelta:
+    """How long segments that were read stay: not at all where new mail would soon be deferred."""
+    if free_bytes is not None and free_bytes < 2 * settings.spool_min_free_bytes:
+        return timedelta()
+    return timedelta(seconds=settings.spool_keep_seconds)
+
+
+def _free_bytes(settings: Settings) -> int | None:
+    """On the disk of a folder spool; an object store has no such bound."""
+    if settings.spool_s3_prefix is not None:
+        return None
+    return shutil.disk_usage(settings.spool_folder).free
 
 
 _EVERY_TEN_SECONDS = set(range(0, 60, 10))

@@ -1,0 +1,25 @@
+"""What runs by the clock."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app.assembly import Services
+from app.settings import Settings
+from workers.schedule import (
+    remove_expired_mailboxes,
+    remove_released_objects,
+    time_to_keep,
+    trim_spool,
+)
+
+
+def test_segments_are_not_kept_when_the_disk_is_short(settings: Settings) -> None:
+    settings = replace(settings, spool_min_free_bytes=1000, spool_keep_seconds=60)
+    assert time_to_keep(settings, 1999) == timedelta()
+    assert time_to_keep(settings, 2000) == timedelta(seconds=60)
+    assert time_to_keep(settings, None) == timedelta(seconds=60)
+
+
+async def test_every_job_runs_with_nothing_to_do(services: Services) -> None:
+    for job in (remove_expired_mailboxes, remove_released_objects, trim_spool):
+        assert await job({"services": services}) == 0
