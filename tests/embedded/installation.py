@@ -94,7 +94,10 @@ class Up:
         return read_run_file(self.data)
 
     def pids_of(self, child: str) -> list[int]:
-        return [int(pid) for pid in (self.folder / f"{child}.pids").read_text().split()]
+        """A child is started when `up` is ready, but may not have said so yet."""
+        told = self.folder / f"{child}.pids"
+        wait_until(told.exists)
+        return [int(pid) for pid in told.read_text().split()]
 
     def postgres_pids(self) -> set[int]:
         return processes_in(self.data / "postgres", "postgres")
