@@ -11,8 +11,6 @@ from app.inbound.pipeline.arrival import Delivery, Routed, stored_attachment_key
 from app.mime.addresses import Mailbox
 from app.storage.db.database import Connection
 
-MAX_TEXT_CHARACTERS = 1_000_000
-MAX_HTML_CHARACTERS = 2_000_000
 _MAX_HEADER_CHARACTERS = 10_000
 
 
@@ -75,8 +73,8 @@ def body_row(entry: Routed, delivery: Delivery) -> Mapping[str, Any]:
     return {
         "message_id": delivery.message_id,
         "tenant_id": delivery.mailbox.tenant_id,
-        "text": entry.parsed.message.text[:MAX_TEXT_CHARACTERS],
-        "html": entry.parsed.message.html[:MAX_HTML_CHARACTERS],
+        "text": entry.parsed.message.text,
+        "html": entry.parsed.message.html,
     }
 
 

@@ -70,11 +70,9 @@ class MessagePages:
 
     async def raw(self, access: Access, message_id: UUID) -> Redirect:
         """A fresh signed link to the raw message."""
-        return Redirect(await self.sign_raw(access, message_id), status_code=303)
-
-    async def sign_raw(self, access: Access, message_id: UUID) -> str:
         message = await self.reading.open(access, message_id)
-        return self.links.sign_raw(RawLink(message.tenant_id, message.sha256.hex(), message.id))
+        link = RawLink(message.tenant_id, message.sha256.hex(), message.id)
+        return Redirect(self.links.sign_raw(link), status_code=303)
 
     async def attachment(self, access: Access, message_id: UUID, attachment_id: UUID) -> Stream:
         """The attachment as a download, never shown in place."""
