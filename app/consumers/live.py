@@ -121,8 +121,9 @@ class LiveFeed:
             subscriber.end()
 
     async def _run(self) -> None:
+        ear = self._doorbell.listen_for(Bell.EVENTS)
         while True:
-            await self._doorbell.wait(Bell.EVENTS, _LOOK_AGAIN_SECONDS)
+            await ear.wait(_LOOK_AGAIN_SECONDS)
             try:
                 await self._hand_out()
             except PillarboxError as error:

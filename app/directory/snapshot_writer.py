@@ -55,12 +55,13 @@ class SnapshotWriter:
     async def run(self) -> None:
         """Until cancelled. While the database is down the snapshot grows old, which says so."""
         failures = 0
+        ear = self.doorbell.listen_for(Bell.EVENTS)
         while True:
             try:
                 position = await self._write_whole()
                 while True:
                     failures = 0
-                    await self.doorbell.wait(Bell.EVENTS, _TOUCH_SECONDS)
+                    await ear.wait(_TOUCH_SECONDS)
                     await asyncio.sleep(_COALESCE_SECONDS)
                     position = await self._follow(position)
             except PillarboxError as error:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
+from weakref import WeakSet
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -25,6 +26,30 @@ class Bell(StrEnum):
     EVENTS = "events"
 
 
+class Ear:
+    """Listens for one bell on behalf of one task. Made by `Doorbell.listen_for`."""
+
+    def __init__(self, connected: asyncio.Event) -> None:
+        self._connected = connected
+        self._rung = asyncio.Event()
+
+    def hear(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Returns at the next ring, or one missed since the last wait, or after the time.
+
+        While Redis is away no ring can arrive, so it returns after a tenth of a second for the
+        caller to look by itself.
+        """
+        if not self._connected.is_set():
+            timeout_seconds = min(timeout_seconds, _UNCONNECTED_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        self._rung.clear()
+
+
 class Doorbell:
     """Rings and listens through Redis publish and subscribe, and does without when it is down."""
 
@@ -34,7 +59,7 @@ class Doorbell:
             socket_connect_timeout=_RING_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        self._rung = {bell: asyncio.Event() for bell in Bell}
+        self._ears: dict[Bell, WeakSet[Ear]] = {bell: WeakSet() for bell in Bell}
         self._connected = asyncio.Event()
 
     async def ring(self, bell: Bell) -> None:
@@ -45,22 +70,15 @@ class Doorbell:
         except (RedisError, OSError, TimeoutError) as error:
             _log.warning("doorbell.ring", bell=bell.value, outcome="failed", reason=str(error))
 
-    async def wait(self, bell: Bell, timeout_seconds: float) -> None:
-        """Returns at the next ring, or one missed since the last wait, or after the time.
-
-        Only one task may wait for a bell. While Redis is away no ring can arrive, so it returns
-        after a tenth of a second for the caller to look by itself.
-        """
-        if not self._connected.is_set():
-            timeout_seconds = min(timeout_seconds, _UNCONNECTED_SECONDS)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                await self._rung[bell].wait()
-        self._rung[bell].clear()
+    def listen_for(self, bell: Bell) -> Ear:
+        """An ear of the caller's own; it hears while the doorbell is `listening`."""
+        ear = Ear(self._connected)
+        self._ears[bell].add(ear)
+        return ear
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listens for as long as the context lasts; needed for `wait`."""
+        """Listens for as long as the context lasts; needed for ears to hear."""
         task = asyncio.create_task(self._listen(), name="doorbell")
         try:
             yield
@@ -95,8 +113,11 @@ class Doorbell:
             await pubsub.subscribe(*(_CHANNEL_PREFIX + bell for bell in Bell))
             self._connected.set()
             # Rings may have been missed while nobody listened.
-            for rung in self._rung.values():
-                rung.set()
+            for bell in Bell:
+                self._tell(bell)
             async for message in pubsub.listen():
-                name = message["channel"].decode().removeprefix(_CHANNEL_PREFIX)
-                self._rung[Bell(name)].set()
+                self._tell(Bell(message["channel"].decode().removeprefix(_CHANNEL_PREFIX)))
+
+    def _tell(self, bell: Bell) -> None:
+        for ear in self._ears[bell]:
+            ear.hear()

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig, table_finder
 
-_TABLES = ("access", "domain", "event", "ingest", "mailbox", "message", "outbound", "tenant")
-_MORE = ("ticket", "user")
+_TABLES = (
+    *("access", "consumer", "domain", "event", "ingest", "label", "mailbox", "message"),
+    *("outbound", "tenant", "ticket", "user"),
+)
 
 APP_CONFIG = AppConfig(
     app_name="pillarbox",
     migrations_folder_path=str(Path(__file__).parent / "migrations"),
-    table_classes=table_finder(
-        modules=[f"app.storage.db.tables.{name}" for name in (*_TABLES, *_MORE)]
-    ),
+    table_classes=table_finder(modules=[f"app.storage.db.tables.{name}" for name in _TABLES]),
     migration_dependencies=[],
 )

@@ -10,6 +10,7 @@ from piccolo.columns import (
     Integer,
     Text,
     Timestamptz,
+    Varchar,
 )
 from piccolo.table import Table
 
@@ -52,8 +53,8 @@ class Message(Table, tablename="message"):
     attachment_count = Integer(default=0)
     is_read = Boolean(default=False)
     is_starred = Boolean(default=False)
-    is_archived = Boolean(default=False)
-    is_spam = Boolean(default=False)
+    folder = Varchar(length=8, default="inbox")
+    trashed_at = Timestamptz(null=True, default=None)
     is_bounce = Boolean(default=False)
     is_auto_reply = Boolean(default=False)
     defects = JSONB(default="[]")
