@@ -1,7 +1,11 @@
-"""The session cookie, and the token that proves a form came from our own page."""
+"""The session cookie, and the proof that a form came from our own page."""
 
+import base64
+import binascii
 import hashlib
 import hmac
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +16,8 @@ from app.access.sign_in import SESSION_TTL, Session, SignIn
 from app.core.errors import NotAllowed, Unauthenticated
 from app.core.secrets import Secret
 
+_PROOF_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class SessionCookies:
@@ -20,6 +26,7 @@ class SessionCookies:
     sign_in: SignIn
     secret_key: Secret
     secure: bool
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
     @property
     def name(self) -> str:
@@ -50,13 +57,36 @@ class SessionCookies:
             return None
 
     def csrf_token(self, session: Session) -> str:
-        """What every form of this session carries; another site cannot know it."""
-        key = self.secret_key.reveal().encode()
-        return hmac.new(key, b"csrf" + session.id.bytes, hashlib.sha256).hexdigest()
+        """What every form of this session carries; another site cannot know it.
+
+        It reads differently in each response, so that the sizes of compressed pages tell nothing
+        of it (BREACH): a random mask, and the session's proof under that mask.
+        """
+        mask = self.random_bytes(_PROOF_BYTES)
+        return base64.urlsafe_b64encode(mask + _xor(mask, self._proof(session))).decode()
 
     async def check_form(self, request: Request[Any, Any, Any], session: Session) -> None:
-        """Raises `NotAllowed` unless the form carries this session's token."""
-        form = await request.form()
-        given = str(form.get("csrf_token", ""))
-        if not hmac.compare_digest(given.encode(), self.csrf_token(session).encode()):
+        """Raises `NotAllowed` unless the form, or the header `X-CSRF-Token`, carries this
+        session's token."""
+        given = request.headers.get("x-csrf-token") or (await request.form()).get("csrf_token", "")
+        if not hmac.compare_digest(_unmask(str(given)), self._proof(session)):
             raise NotAllowed("This form is out of date. Load the page again.")
+
+    def _proof(self, session: Session) -> bytes:
+        key = self.secret_key.reveal().encode()
+        return hmac.digest(key, b"csrf" + session.id.bytes, hashlib.sha256)[:_PROOF_BYTES]
+
+
+def _unmask(token: str) -> bytes:
+    """The proof under the mask; empty for what is no token."""
+    try:
+        both = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return b""
+    if len(both) != 2 * _PROOF_BYTES:
+        return b""
+    return _xor(both[:_PROOF_BYTES], both[_PROOF_BYTES:])
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=True))
