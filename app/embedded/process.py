@@ -25,8 +25,11 @@ def spawn(
     keep_descriptors: Sequence[int] = (),
     output: IO[bytes] | None = None,
     folder: Path | None = None,
+    own_session: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` as the leader of a new session that gets `death_signal` when we die.
+    """Start `argv`, which gets `death_signal` when we die.
+
+    It leads a session of its own, or stays in our process group without `own_session`.
 
     To be called from a thread that lives as long as the process: the kernel sends the signal
     when the *thread* that forked ends (prctl(2), PR_SET_PDEATHSIG). Raises OSError.
@@ -38,7 +41,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        start_new_session=True,
+        start_new_session=own_session,
         pass_fds=keep_descriptors,
         user=account.uid,
         group=account.gid,

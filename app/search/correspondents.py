@@ -25,20 +25,21 @@ class Correspondents:
 
     async def forget_gone(self, mailbox_ids: Sequence[UUID]) -> None:
         """After messages of these mailboxes were deleted: those who sent no other."""
-        rows = await self.database.fetch(
-            """select correspondent.id, (
-                select message.id from message
-                where message.mailbox_id = correspondent.mailbox_id
-                    and lower(from_address) = correspondent.address
-                order by received_at desc, message.id desc limit 1) as newest
-            from correspondent where mailbox_id = any($1::uuid[]) and message_id is null""",
+        gone = await self.database.fetch(
+            """select id, mailbox_id, address from correspondent
+            where mailbox_id = any($1::uuid[]) and message_id is null""",
             list(mailbox_ids),
         )
-        if newest := [row["newest"] for row in rows if row["newest"]]:
-            await self.remember(newest)
+        if not gone:
+            return
+        newest = await self.database.fetch(
+            _NEWEST, [row["mailbox_id"] for row in gone], [row["address"] for row in gone]
+        )
+        if newest:
+            await self.remember([row["id"] for row in newest])
         await self.database.execute(
             "delete from correspondent where id = any($1::uuid[]) and message_id is null",
-            [row["id"] for row in rows],
+            [row["id"] for row in gone],
         )
 
     def _new_ids(self, count: int) -> list[UUID]:
@@ -50,7 +51,7 @@ class Correspondents:
 _REMEMBER = """
 with present as (
     select id, tenant_id, mailbox_id, lower(from_address) as address, from_name, received_at
-    from message where id = any($1::uuid[]) and from_address <> ''
+    from message where id = any($1::uuid[]) and length(from_address) between 1 and 320
     for key share
 ), newest as (
     select distinct on (mailbox_id, address) *, row_number() over () as place
@@ -65,4 +66,12 @@ on conflict (mailbox_id, address) do update
     where correspondent.message_id is null
         or (correspondent.last_seen_at, correspondent.message_id)
             <= (excluded.last_seen_at, excluded.message_id)
+"""
+
+# One walk through each mailbox, however many of its correspondents are looked for.
+_NEWEST = """
+select distinct on (mailbox_id, lower(from_address)) id from message
+where mailbox_id = any($1::uuid[])
+    and (mailbox_id, lower(from_address)) in (select * from unnest($1::uuid[], $2::text[]))
+order by mailbox_id, lower(from_address), received_at desc, id desc
 """

@@ -6,7 +6,7 @@ from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
     *("access", "consumer", "domain", "event", "ingest", "label", "mailbox", "message"),
-    *("outbound", "tenant", "ticket", "user"),
+    *("outbound", "search", "tenant", "ticket", "user"),
 )
 
 APP_CONFIG = AppConfig(

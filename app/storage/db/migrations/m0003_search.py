@@ -1,4 +1,4 @@
-"""What search keeps beside its index: how far each mailbox is indexed, whom suggestions name, and
+"""What search keeps: the index of the engine that stands on Postgres, how far each mailbox is indexed, whom suggestions name, and
 searches that people keep."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -10,11 +10,25 @@ VERSION = "1.38.0"
 DESCRIPTION = "search"
 
 SQL = """
+create extension if not exists btree_gin;
+
+create table search_document (
+    message_id uuid primary key references message on delete cascade,
+    tenant_id uuid not null references tenant,
+    mailbox_id uuid not null references mailbox on delete cascade,
+    received_at timestamptz not null,
+    terms tsvector not null
+);
+create index search_document_by_mailbox on search_document
+    (mailbox_id, received_at desc, message_id desc);
+create index search_document_terms on search_document using gin (mailbox_id, terms)
+    with (gin_pending_list_limit = 512);
+
 create table search_index (
     mailbox_id uuid primary key references mailbox on delete cascade,
     tenant_id uuid not null references tenant,
     engine varchar(10) not null,
-    position bigint not null,
+    generation bigint not null,
     rebuild_requested_at timestamptz,
     rebuild_done integer not null default 0,
     rebuild_total integer not null default 0,

@@ -1,6 +1,6 @@
-"""What search keeps beside its index."""
+"""What search keeps."""
 
-from piccolo.columns import UUID, BigInt, ForeignKey, Integer, Text, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Column, ForeignKey, Integer, Text, Timestamptz, Varchar
 from piccolo.table import Table
 
 from app.storage.db.tables.mailbox import Mailbox
@@ -9,11 +9,29 @@ from app.storage.db.tables.tenant import Tenant
 from app.storage.db.tables.user import User
 
 
+class TsVector(Column):
+    """Lexemes and their positions, which no Piccolo column has. Read and written by SQL only."""
+
+    value_type = str
+
+
+class SearchDocument(Table, tablename="search_document"):
+    """What the Postgres engine searches of a message: lexemes of our own making."""
+
+    message_id = ForeignKey(
+        Message, primary_key=True, null=False, default=None, db_column_name="message_id"
+    )
+    tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id")
+    mailbox_id = ForeignKey(Mailbox, null=False, default=None, db_column_name="mailbox_id")
+    received_at = Timestamptz(default=None)
+    terms = TsVector()
+
+
 class SearchIndexState(Table, tablename="search_index"):
     """How far a mailbox is indexed, in which engine, and whether somebody wants it rebuilt.
 
-    `position` is that of the last event whose effect its index holds: an index that says less of
-    itself has lost something.
+    `generation` is the index's own count of its commits when it was last seen to be complete: an
+    index that is behind it has lost something.
     """
 
     mailbox_id = ForeignKey(
@@ -21,7 +39,7 @@ class SearchIndexState(Table, tablename="search_index"):
     )
     tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id")
     engine = Varchar(length=10, help_text="whoosh or postgres")
-    position = BigInt()
+    generation = BigInt()
     rebuild_requested_at = Timestamptz(null=True, default=None)
     rebuild_done = Integer(default=0, help_text="messages, of `rebuild_total`")
     rebuild_total = Integer(default=0)
