@@ -94,6 +94,12 @@ class SearchIndex(Protocol):
         """All messages that the index of the mailbox holds. Raises `IndexBroken`."""
         ...
 
+    async def generation(self, mailbox_id: UUID) -> int:
+        """How many changes the mailbox's index holds, to be compared with an earlier answer: less
+        means that a power cut or somebody took back what was written since. 0 where there is no
+        index. An engine that cannot lose what it wrote always says 1."""
+        ...
+
     async def rebuild(self, mailbox_id: UUID, documents: AsyncIterator[Sequence[Document]]) -> None:
         """Builds the mailbox's index anew from all its documents, in batches.
 
