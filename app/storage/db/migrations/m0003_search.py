@@ -1,5 +1,5 @@
-"""What search keeps: the index of the engine that stands on Postgres, how far each mailbox is indexed, whom suggestions name, and
-searches that people keep."""
+"""What search keeps: the index of the engine that stands on Postgres, how far each mailbox is
+indexed, whom suggestions name, and searches that people keep."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
