@@ -12,6 +12,7 @@ from app.access.sign_in import SignIn
 from app.access.users import Users
 from app.consumers.live import LiveFeed
 from app.core.clock import Clock, SystemClock
+from app.core.egress.client import Egress
 from app.core.errors import BadSetting
 from app.core.ids import Ids
 from app.directory.domains import Domains
@@ -51,6 +52,7 @@ class Services:
     engine: PostgresEngine
     database: Database
     doorbell: Doorbell
+    egress: Egress
     blobs: BlobStore
     spool: Spool
     log: EventLog
@@ -120,6 +122,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         engine=DB,
         database=database,
         doorbell=doorbell,
+        egress=Egress(settings.egress_allow),
         blobs=blobs,
         spool=open_spool(settings, clock, ids),
         log=log,

@@ -82,6 +82,7 @@ class Settings:
     ingester_listen: Listen = Listen("127.0.0.1", 8001)
     public_url: str = "http://127.0.0.1:8000"
     trusted_proxies: Networks = Networks()
+    egress_allow: Networks = Networks()
 
     smtp_listen: Listen = Listen("127.0.0.1", 2525)
     smtp_hostname: str = "localhost"
