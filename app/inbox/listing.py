@@ -1,19 +1,33 @@
 """Lists of messages, newest first, by keyset: a page costs the same however deep it lies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.errors import InvalidInput
+from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database, Record
 
 MAX_PAGE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ROW_COLUMNS = """message.id, message.mailbox_id, mailbox.address as mailbox_address, from_name,
-    from_address, to_header as "to", subject, snippet, received_at, is_read, attachment_count,
-    size_bytes, sha256, message.ticket_id"""
+    from_address, to_header as "to", subject, snippet, received_at, is_read, is_starred, folder,
+    attachment_count, size_bytes, sha256, message.ticket_id, array(
+        select (label.id, label.name, label.colour) from message_label
+        join label on label.id = label_id
+        where message_label.message_id = message.id order by lower(label.name)
+    ) as labels"""
+EVERYTHING = View()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelView:
+    id: UUID
+    name: str
+    colour: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +44,13 @@ class MessageRow:
     snippet: str
     received_at: datetime
     is_read: bool
+    is_starred: bool
+    folder: str
     attachment_count: int
     size_bytes: int
     sha256: bytes
     ticket_id: UUID | None
+    labels: Sequence[LabelView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +73,24 @@ class MessagePage:
 
 
 async def list_messages(
-    database: Database, access: Access, *, cursor: str | None = None, limit: int = 50
+    database: Database,
+    access: Access,
+    view: View = EVERYTHING,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> MessagePage:
-    """A page of what `access` shows. Raises `InvalidInput` for a cursor that is not ours."""
+    """A page of what `access` lets `view` show. Raises `InvalidInput` for a cursor that is not
+    ours."""
     limit = max(1, min(limit, MAX_PAGE))
     before = decode_cursor(cursor) if cursor else None
     if access.mailbox_ids is not None and not access.mailbox_ids:
         return MessagePage((), None)
-    sql, arguments = page_query(access, before, limit + 1)
+    sql, arguments = page_query(access, view, before, limit + 1)
     rows = [to_row(row) for row in await database.fetch(sql, *arguments)]
     if len(rows) <= limit:
         return MessagePage(rows, None)
-    return MessagePage(rows[:limit], _encode_cursor(rows[limit - 1]))
+    return MessagePage(rows[:limit], encode_cursor(rows[limit - 1]))
 
 
 async def find_rows(
@@ -86,33 +109,60 @@ async def find_rows(
     return [to_row(row) for row in rows]
 
 
+def shows(view: View, row: MessageRow) -> bool:
+    """Whether a row belongs into a list of this view, as `View.condition` says it in SQL."""
+    if view.folder == ALL_MAIL:
+        in_folder = row.folder in (Folder.INBOX, Folder.ARCHIVE)
+    elif view.folder:
+        in_folder = row.folder == view.folder
+    else:
+        in_folder = view == EVERYTHING or row.folder != Folder.TRASH
+    return (
+        in_folder
+        and (row.is_starred or not view.starred)
+        and not (view.unread and row.is_read)
+        and (view.label_id is None or view.label_id in {label.id for label in row.labels})
+    )
+
+
 def to_row(row: Record) -> MessageRow:
-    return MessageRow(**row)
+    return MessageRow(**row_values(row))
+
+
+def row_values(row: Record) -> dict[str, Any]:
+    """The fields of a `MessageRow`, and whatever else was selected beside `ROW_COLUMNS`."""
+    return dict(row) | {"labels": tuple(LabelView(*label) for label in row["labels"])}
 
 
 def page_query(
-    access: Access, before: tuple[datetime, UUID] | None, limit: int
+    access: Access, view: View, before: tuple[datetime, UUID] | None, limit: int
 ) -> tuple[str, list[object]]:
-    """The SQL of a page, which walks one index for each mailbox, or the tenant's, and never sorts
-    more than a page of each.
+    """The SQL of a page, which walks one index for each mailbox, or the tenant's, or the label's,
+    and never sorts more than a page of each.
 
     Of a mailbox the tenant is checked on the mailbox alone: beside a condition on the messages'
     tenant, the planner may walk the tenant's index through everybody else's mail.
     """
     arguments: list[object] = [access.tenant_id, limit]
+
+    def argument(value: object) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}"
+
     keyset = ""
     if before is not None:
-        arguments += before
-        keyset = "and (received_at, id) < ($3, $4)"
-    page = f"""select * from message where {{owner}} {keyset}
+        keyset = f"and (received_at, id) < ({argument(before[0])}, {argument(before[1])})"
+    page = f"""select * from message where {{owner}} and {view.condition} {keyset}
         order by received_at desc, id desc limit $2"""
-    if access.mailbox_ids is None:
+    if view.label_id is not None:
+        source = _labelled(access, view, keyset, argument)
+    elif access.mailbox_ids is None:
         source = page.format(owner="tenant_id = $1")
     else:
-        arguments.append(list(access.mailbox_ids))
         source = f"""select merged.* from mailbox as wanted
             cross join lateral ({page.format(owner="mailbox_id = wanted.id")}) as merged
-            where wanted.id = any(${len(arguments)}::uuid[]) and wanted.tenant_id = $1
+            where wanted.id = any({argument(list(access.mailbox_ids))}::uuid[])
+                and wanted.tenant_id = $1
             order by received_at desc, id desc limit $2"""
     sql = f"""select {ROW_COLUMNS} from ({source}) as message
         join mailbox on mailbox.id = message.mailbox_id
@@ -120,7 +170,21 @@ def page_query(
     return sql, arguments
 
 
-def _encode_cursor(row: MessageRow) -> str:
+def _labelled(access: Access, view: View, keyset: str, argument: Callable[[object], str]) -> str:
+    mailboxes = ""
+    if access.mailbox_ids is not None:
+        mailboxes = f"and mailbox_id = any({argument(list(access.mailbox_ids))}::uuid[])"
+    keyset = keyset.replace(
+        "received_at, id", "message_label.received_at, message_label.message_id"
+    )
+    return f"""select message.* from message_label join message on message.id = message_label.message_id
+        where label_id = {argument(view.label_id)} and message_label.tenant_id = $1
+            and {view.condition} {mailboxes} {keyset}
+        order by message_label.received_at desc, message_label.message_id desc
+        limit $2"""
+
+
+def encode_cursor(row: MessageRow) -> str:
     microseconds = (row.received_at - _EPOCH) // timedelta(microseconds=1)
     return f"{microseconds:x}-{row.id.hex}"
 

@@ -10,7 +10,7 @@ from app.core.ids import Ids
 from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
-from app.inbox.listing import ROW_COLUMNS, Access, MessageRow
+from app.inbox.listing import ROW_COLUMNS, Access, MessageRow, row_values
 from app.storage.db.database import Database
 
 
@@ -76,7 +76,7 @@ class Reading:
             access.tenant_id,
         )
         return MessageView(
-            **row,
+            **row_values(row),
             attachments=[AttachmentView(**attachment) for attachment in attachments],
         )
 

@@ -39,10 +39,13 @@ def make_row(**changes: Any) -> MessageRow:
         "in the third operation, where the engine must carry before it divides",
         received_at=NOW - timedelta(minutes=5),
         is_read=False,
+        is_starred=False,
+        folder="inbox",
         attachment_count=2,
         size_bytes=4321,
         sha256=b"\0" * 32,
         ticket_id=None,
+        labels=(),
     )
     return replace(row, **changes)
 
