@@ -47,6 +47,8 @@ def message_row(entry: Routed, delivery: Delivery) -> Mapping[str, Any]:
         "content_sha256": _bytea(parsed.content_sha256),
         "size_bytes": len(parsed.arrival.item.raw),
         "envelope_from": metadata.envelope.mail_from,
+        "client_address": metadata.client_address,
+        "client_name": metadata.client_name.replace("\0", ""),
         "from_name": sender.name if sender else "",
         "from_address": sender.address if sender else metadata.envelope.mail_from,
         "to_header": _header(message.to),

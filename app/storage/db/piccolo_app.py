@@ -5,8 +5,8 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
-    *("access", "consumer", "domain", "event", "ingest", "label", "mailbox", "message"),
-    *("outbound", "search", "tenant", "ticket", "user"),
+    *("access", "authentication", "consumer", "domain", "event", "ingest", "label", "mailbox"),
+    *("message", "outbound", "search", "tenant", "ticket", "user"),
 )
 
 APP_CONFIG = AppConfig(

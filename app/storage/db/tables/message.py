@@ -39,6 +39,8 @@ class Message(Table, tablename="message"):
     content_sha256 = Bytea(help_text="of DATA as it was received")
     size_bytes = BigInt()
     envelope_from = Text()
+    client_address = Text(default="")
+    client_name = Text(default="", help_text="what the client called itself (HELO, EHLO)")
     from_name = Text()
     from_address = Text()
     to_header = Text()
