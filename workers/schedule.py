@@ -32,6 +32,16 @@ async def remove_released_objects(context: dict[Any, Any]) -> int:
     return await services.removal.remove_released_objects()
 
 
+async def empty_trash(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.removal.empty_trash()
+
+
+async def forget_undo_steps(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.actions.forget_old_steps()
+
+
 async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     drain = services.drain(await services.spool.open_reader())
@@ -81,6 +91,8 @@ def _make_worker(services: Services) -> Worker:
         cron_jobs=[
             cron(_job(remove_expired_mailboxes), second=_EVERY_TEN_SECONDS),
             cron(_job(remove_released_objects), second={5, 35}),
+            cron(_job(empty_trash), second={25}),
+            cron(_job(forget_undo_steps), minute={7}, second={45}),
             cron(_job(trim_spool), second={15}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),

@@ -177,7 +177,8 @@ def _labelled(access: Access, view: View, keyset: str, argument: Callable[[objec
     keyset = keyset.replace(
         "received_at, id", "message_label.received_at, message_label.message_id"
     )
-    return f"""select message.* from message_label join message on message.id = message_label.message_id
+    return f"""select message.* from message_label
+        join message on message.id = message_label.message_id
         where label_id = {argument(view.label_id)} and message_label.tenant_id = $1
             and {view.condition} {mailboxes} {keyset}
         order by message_label.received_at desc, message_label.message_id desc

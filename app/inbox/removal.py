@@ -1,5 +1,6 @@
 """Removing mailboxes whose time is over, with everything in them, and objects nobody refers to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -12,7 +13,7 @@ from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
 from app.storage.blobs.keys import split_raw_key
 from app.storage.blobs.port import BlobStore
-from app.storage.db.database import Database
+from app.storage.db.database import Connection, Database, Record
 from app.storage.released import release_objects, release_raw_messages
 
 _log = get_logger("removal")
@@ -21,6 +22,8 @@ _OBJECTS_PER_PASS = 500
 
 # A raw message may be stored a moment before the row that refers to it is committed.
 RELEASE_GRACE = timedelta(seconds=60)
+TRASH_TTL = timedelta(days=30)
+_OF_MESSAGE = "id, tenant_id, mailbox_id, trace_id, sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,30 @@ class Removal:
             await self.database.execute("delete from released_object where id = $1", row["id"])
         return len(rows)
 
+    async def empty_trash(self) -> int:
+        """Deletes messages that have lain in the trash for `TRASH_TTL`. Returns how many."""
+        async with self.log.transaction() as transaction:
+            messages = await transaction.connection.fetch(
+                f"""select {_OF_MESSAGE} from message
+                where folder = 'trash' and trashed_at <= $1
+                order by trashed_at limit $2 for update skip locked""",
+                self.clock.now() - TRASH_TTL,
+                _MESSAGES_PER_TRANSACTION,
+            )
+            await self._delete(transaction.connection, messages)
+            for message in messages:
+                transaction.tell(
+                    NewEvent(
+                        EventType.MESSAGE_DELETED,
+                        trace_id=message["trace_id"],
+                        subject=("message", message["id"]),
+                        tenant_id=message["tenant_id"],
+                        mailbox_id=message["mailbox_id"],
+                        data={"reason": "trash_emptied"},
+                    )
+                )
+        return len(messages)
+
     async def _is_referred_to(self, storage_key: str) -> bool:
         """A replayed item may have stored the same raw message anew. Attachments never return:
         their keys hold the id of their message."""
@@ -79,28 +106,30 @@ class Removal:
     async def _remove_messages(self, mailbox_id: UUID) -> int:
         async with self.database.transaction() as connection:
             messages = await connection.fetch(
-                """select id, tenant_id, sha256 from message where mailbox_id = $1
+                f"""select {_OF_MESSAGE} from message where mailbox_id = $1
                 order by id limit $2 for update""",
                 mailbox_id,
                 _MESSAGES_PER_TRANSACTION,
             )
-            message_ids = [message["id"] for message in messages]
-            keys = await connection.fetch(
-                "select storage_key from attachment where message_id = any($1::uuid[])",
-                message_ids,
-            )
-            await connection.execute("delete from message where id = any($1::uuid[])", message_ids)
-            now = self.clock.now()
-            await release_objects(
-                connection, [row["storage_key"] for row in keys], ids=self.ids, now=now
-            )
-            await release_raw_messages(
-                connection,
-                [(message["tenant_id"], message["sha256"]) for message in messages],
-                ids=self.ids,
-                now=now,
-            )
+            await self._delete(connection, messages)
         return len(messages)
+
+    async def _delete(self, connection: Connection, messages: Sequence[Record]) -> None:
+        message_ids = [message["id"] for message in messages]
+        keys = await connection.fetch(
+            "select storage_key from attachment where message_id = any($1::uuid[])", message_ids
+        )
+        await connection.execute("delete from message where id = any($1::uuid[])", message_ids)
+        now = self.clock.now()
+        await release_objects(
+            connection, [row["storage_key"] for row in keys], ids=self.ids, now=now
+        )
+        await release_raw_messages(
+            connection,
+            [(message["tenant_id"], message["sha256"]) for message in messages],
+            ids=self.ids,
+            now=now,
+        )
 
     async def _remove_mailbox(self, mailbox_id: UUID, tenant_id: UUID) -> None:
         async with self.log.transaction() as transaction:

@@ -3,11 +3,16 @@
 from typing import Any
 
 import pytest
+from conftest import MovableClock
 from mailroom import Mailroom
 
 from app.assembly import Services
 from app.core.errors import NotFound
 from app.directory.bootstrap import ensure_temporary_domain
+from app.eventlog.types import EventType
+from app.inbox.actions import Action
+from app.inbox.listing import Access
+from app.inbox.removal import TRASH_TTL
 
 MAIL = (
     b"From: a@example.org\r\nSubject: secret words\r\nMessage-ID: <x@example.org>\r\n"
@@ -71,3 +76,26 @@ async def test_raw_message_stays_when_another_mailbox_still_refers_to_it(
 
 async def test_mailbox_of_a_day_ahead_is_left_alone(mailroom: Mailroom) -> None:
     assert await mailroom.services.removal.remove_expired_mailboxes() == 0
+
+
+async def test_trash_is_emptied_after_its_time_and_not_before(
+    mailroom: Mailroom, clock: MovableClock
+) -> None:
+    for number in range(2):
+        await mailroom.spool(f"From: a@example.org\r\nSubject: {number}\r\n\r\nHi\r\n".encode())
+    await mailroom.take_in()
+    kept, trashed = [row.id for row in await mailroom.rows()]
+    services = mailroom.services
+    user = await services.users.add("a@example.test", mailroom.mailbox.tenant_id, "agent")
+    access = Access(mailroom.mailbox.tenant_id)
+    await services.actions.apply(access, user.id, Action.TRASH, [trashed])
+
+    clock.moved_seconds = TRASH_TTL.total_seconds() - 60
+    assert await services.removal.empty_trash() == 0
+    clock.moved_seconds += 120
+    assert await services.removal.empty_trash() == 1
+    assert [row.id for row in await mailroom.rows()] == [kept]
+    (event,) = await mailroom.events(EventType.MESSAGE_DELETED)
+    assert (event.subject_id, event.data) == (trashed, {"reason": "trash_emptied"})
+    clock.moved_seconds += 120
+    assert await services.removal.remove_released_objects() == 1

@@ -85,7 +85,8 @@ async def test_no_page_sorts_more_than_a_page_when_there_is_much_mail(
         """insert into message select (json_populate_record(one, json_build_object(
             'id', gen_random_uuid(), 'fingerprint', '\\x' || md5(n::text),
             'received_at', received_at - n * interval '1 minute'))).*
-        from (select message as one, received_at from message limit 1) as first, generate_series(1, 5000) as n"""
+        from (select message as one, received_at from message limit 1) as first,
+            generate_series(1, 5000) as n"""
     )
     await database.execute("analyze message")
     for access in (

@@ -8,15 +8,27 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream, Template
 
 from app.access.sign_in import Session
+from app.core.errors import NotFound
 from app.directory.mailboxes import Mailboxes
 from app.inbox.listing import Access
+from app.inbox.sidebar import Counts, Sidebar, count_unread, read_sidebar
+from app.inbox.view import ALL_MAIL, Folder, View
+from app.storage.db.database import Database
 from app.web.cookies import SessionCookies
 from app.web.given import Given
-from app.web.pages.lists import Context, ListPages
+from app.web.pages.actions import act, describe_notice, undo
+from app.web.pages.lists import Context, ListPages, read_view
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After, Cursor
 
 _BASE_URL = "/inbox"
+_TITLES = {
+    Folder.INBOX: "Inbox",
+    Folder.ARCHIVE: "Archive",
+    Folder.SPAM: "Spam",
+    Folder.TRASH: "Trash",
+    ALL_MAIL: "All mail",
+}
 
 
 @get("/")
@@ -24,16 +36,29 @@ async def show_inbox(
     request: Request[Any, Any, Any],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
+    database: Given[Database],
     mailboxes: Given[Mailboxes],
     lists: Given[ListPages],
     cursor: Cursor = None,
-    mailbox: FromQuery[UUID | None] = None,
 ) -> Template:
-    context = {**_context(session, session_cookies), "mailbox_id": None}
-    if mailbox is not None:
-        found = await mailboxes.find_by_id(mailbox, session.tenant_id)
-        context |= {"mailbox_id": found.id, "mailbox_address": found.address}
-    return await lists.show(request, "inbox/list.html", _access(session, mailbox), cursor, context)
+    """One page of a view. After an action without JavaScript it says what was done."""
+    view = read_view(request.query_params)
+    access = _access(session, view.mailbox_id)
+    address = None
+    if view.mailbox_id is not None:
+        address = (await mailboxes.find_by_id(view.mailbox_id, session.tenant_id)).address
+    sidebar = await read_sidebar(database, Access(session.tenant_id))
+    context = {
+        **_context(session, session_cookies, view),
+        "position": sidebar.position,
+        "title": _title(view, sidebar),
+        "mailbox_address": address,
+        "mailboxes": sidebar.mailboxes,
+        "labels": sidebar.labels,
+        "counts": sidebar.counts,
+        "notice": describe_notice(request.query_params),
+    }
+    return await lists.show(request, "inbox/list.html", access, view, cursor, context)
 
 
 @get("/live")
@@ -41,30 +66,35 @@ async def follow_inbox(
     request: Request[Any, Any, Any],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
+    database: Given[Database],
     lists: Given[ListPages],
     after: After = 0,
-    mailbox: FromQuery[UUID | None] = None,
 ) -> Stream:
-    async def describe() -> Context:
-        return _context(session, session_cookies)
+    view = read_view(request.query_params)
 
-    return lists.stream(request, _access(session, mailbox), after, describe)
+    async def describe() -> Context:
+        counts = Counts(await count_unread(database, Access(session.tenant_id)))
+        return {**_context(session, session_cookies, view), "counts": counts}
+
+    return lists.stream(request, _access(session, view.mailbox_id), view, after, describe)
 
 
 @get("/m/{message_id:uuid}")
 async def show_message(
+    request: Request[Any, Any, Any],
     message_id: FromPath[UUID],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     messages: Given[MessagePages],
     view: FromQuery[str] = "",
 ) -> Template:
+    listed = read_view(request.query_params)
     return await messages.show(
         _access(session),
         message_id,
         base_url=_BASE_URL,
         view=view,
-        context=_context(session, session_cookies),
+        context=_context(session, session_cookies, listed),
     )
 
 
@@ -97,12 +127,25 @@ def _access(session: Session, mailbox_id: UUID | None = None) -> Access:
     return access if mailbox_id is None else access.narrow(mailbox_id)
 
 
-def _context(session: Session, session_cookies: SessionCookies) -> Context:
+def _context(session: Session, session_cookies: SessionCookies, view: View) -> Context:
     return {
         "base_url": _BASE_URL,
         "signed_in_as": session.email,
         "csrf_token": session_cookies.csrf_token(session),
+        "view": view,
     }
+
+
+def _title(view: View, sidebar: Sidebar) -> str:
+    """Raises `NotFound` for a label that is not there."""
+    if view.label_id is not None:
+        for label in sidebar.labels:
+            if label.id == view.label_id:
+                return label.name
+        raise NotFound("There is no such label.")
+    if view.starred:
+        return "Starred"
+    return _TITLES[Folder(view.folder) if view.folder != ALL_MAIL else ALL_MAIL]
 
 
 inbox_router = Router(
@@ -114,5 +157,7 @@ inbox_router = Router(
         show_body,
         link_raw,
         download_attachment,
+        act,
+        undo,
     ],
 )

@@ -1,21 +1,46 @@
-"""Lists of messages as pages, as further rows, and as rows that arrive."""
+"""Lists of messages as pages, as further rows, and as rows that arrive, change and go."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from jinja2 import Environment
 from litestar import Request
 from litestar.response import Stream, Template
 
-from app.core.errors import NotFound
-from app.eventlog.read import last_position
+from app.core.errors import InvalidInput, NotFound
+from app.eventlog.event import Event
 from app.eventlog.types import EventType
-from app.inbox.listing import Access, find_rows, list_messages
+from app.inbox.listing import Access, find_rows, list_messages, shows
+from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
 from app.web.live import Feed, format_event, resume_position
 
 Context = Mapping[str, Any]
+
+_FOLLOWED = (EventType.INGEST_RECEIVED, EventType.MESSAGE_UPDATED, EventType.MESSAGE_DELETED)
+
+
+def read_view(values: Mapping[str, str]) -> View:
+    """The view that an address or a form names, as `View.query` writes it. Without a folder, a
+    star or a label it is the inbox. Raises `InvalidInput`."""
+    folder = values.get("folder", "")
+    starred, unread = values.get("starred") == "1", values.get("unread") == "1"
+    label_id = _read_id(values, "label")
+    if folder not in ("", ALL_MAIL, *Folder):
+        raise InvalidInput("There is no such folder.")
+    if not (folder or starred or label_id):
+        folder = Folder.INBOX
+    return View(_read_id(values, "mailbox"), folder, starred, unread, label_id)
+
+
+def _read_id(values: Mapping[str, str], name: str) -> UUID | None:
+    text = values.get(name, "")
+    try:
+        return UUID(text) if text else None
+    except ValueError as error:
+        raise InvalidInput(f"{name} is the id of a {name}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +56,19 @@ class ListPages:
         request: Request[Any, Any, Any],
         template: str,
         access: Access,
+        view: View,
         cursor: str | None,
         context: Context,
     ) -> Template:
-        """The whole page, or only its further rows when htmx asks for them."""
-        # The position comes first: what arrives meanwhile is told once more, and not missed.
-        position = None if cursor else await last_position(self.database)
-        page = await list_messages(self.database, access, cursor=cursor)
-        rows = {"rows": page.rows, "next_cursor": page.next_cursor, "position": position}
+        """The whole page, or only its further rows when htmx asks for them.
+
+        `context` has the `position` of the log from before this was called: what arrives meanwhile
+        is told once more, and not missed. On older pages nothing arrives.
+        """
+        page = await list_messages(self.database, access, view, cursor=cursor)
+        rows = {"rows": page.rows, "next_cursor": page.next_cursor}
+        if cursor:
+            rows["position"] = None
         only_rows = cursor is not None and request.headers.get("hx-request") == "true"
         return Template(
             "messages/_rows.html" if only_rows else template, context={**context, **rows}
@@ -48,43 +78,63 @@ class ListPages:
         self,
         request: Request[Any, Any, Any],
         access: Access,
+        view: View,
         after: int,
         describe: Callable[[], Awaitable[Context]],
     ) -> Stream:
-        """Rows that arrive after a position, as server-sent events named `message`.
+        """What happens to the list after a position, as server-sent events named `message`.
 
-        `describe` gives what a row's template needs besides; it raises `NotFound` when the list
-        is no longer there, which ends the stream.
+        `describe` gives what the templates need besides; it raises `NotFound` when the list is
+        no longer there, which ends the stream.
         """
         position = resume_position(request, after)
         return Stream(
-            self._arrivals(access, position, describe),
+            self._changes(access, view, position, describe),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
-    async def _arrivals(
-        self, access: Access, after: int, describe: Callable[[], Awaitable[Context]]
+    async def _changes(
+        self,
+        access: Access,
+        view: View,
+        after: int,
+        describe: Callable[[], Awaitable[Context]],
     ) -> AsyncIterator[bytes]:
         yield b": connected\n\n"
-        template = self.environment.get_template("messages/_arrival.html")
         async for events in self.feed.follow(
             tenant_id=access.tenant_id,
             mailbox_ids=access.mailbox_ids,
-            types=[EventType.INGEST_RECEIVED],
+            types=_FOLLOWED,
             after=after,
         ):
             if not events:
                 yield b": still here\n\n"
                 continue
-            rows = await find_rows(self.database, access, [event.subject_id for event in events])
-            by_id = {row.id: row for row in rows}
             try:
                 context = await describe()
             except NotFound:
                 return
-            for event in events:
-                if row := by_id.get(event.subject_id):
-                    yield format_event(
-                        "message", template.render(row=row, **context), event.position
-                    )
+            for chunk in await self._render(access, view, events, context):
+                yield chunk
+
+    async def _render(
+        self, access: Access, view: View, events: Sequence[Event], context: Context
+    ) -> Sequence[bytes]:
+        ids = list({event.subject_id for event in events if event.subject_type == "message"})
+        rows = {
+            row.id: row for row in await find_rows(self.database, access, ids) if shows(view, row)
+        }
+        arrival = self.environment.get_template("messages/_arrival.html")
+        change = self.environment.get_template("messages/_change.html")
+        chunks = []
+        for event in events:
+            row = rows.get(event.subject_id)
+            if event.type != EventType.INGEST_RECEIVED:
+                html = change.render(row=row, message_id=event.subject_id, **context)
+            elif row:
+                html = arrival.render(row=row, **context)
+            else:
+                continue
+            chunks.append(format_event("message", html, event.position))
+        return chunks

@@ -7,9 +7,12 @@ from litestar import Request, Router, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream, Template
 
+from app.eventlog.read import last_position
+from app.inbox.listing import EVERYTHING
 from app.inbox.sample import Sample
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
+from app.storage.db.database import Database
 from app.web.given import Given
 from app.web.pages.lists import Context, ListPages
 from app.web.pages.messages import MessagePages
@@ -23,6 +26,7 @@ async def show_inbox(
     inboxes: Given[TemporaryInboxes],
     lists: Given[ListPages],
     settings: Given[Settings],
+    database: Given[Database],
     cursor: Cursor = None,
 ) -> Template:
     inbox = await inboxes.open(token)
@@ -30,8 +34,11 @@ async def show_inbox(
         "inbox": inbox,
         "base_url": _base_url(token),
         "smtp_address": str(settings.smtp_listen),
+        "position": await last_position(database),
     }
-    return await lists.show(request, "temporary/list.html", inbox.access, cursor, context)
+    return await lists.show(
+        request, "temporary/list.html", inbox.access, EVERYTHING, cursor, context
+    )
 
 
 @get("/live")
@@ -47,7 +54,7 @@ async def follow_inbox(
     async def describe() -> Context:
         return {"inbox": await inboxes.open(token), "base_url": _base_url(token)}
 
-    return lists.stream(request, inbox.access, after, describe)
+    return lists.stream(request, inbox.access, EVERYTHING, after, describe)
 
 
 @post("/extend")

@@ -1,0 +1,163 @@
+"""Changing messages from a list or their page: archive, star, label and the like, and undo.
+
+A form without JavaScript comes back to its list with a notice; htmx is sent the rows that changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
+
+from litestar import Request, post
+from litestar.datastructures import FormMultiDict
+from litestar.params import FromPath
+from litestar.response import Redirect, Template
+
+from app.access.sign_in import Session
+from app.core.errors import InvalidInput
+from app.inbox.actions import MAX_MESSAGES, Action, Actions, Outcome
+from app.inbox.labels import Labels
+from app.inbox.listing import Access, find_rows, list_messages, shows
+from app.inbox.sidebar import Counts, count_unread
+from app.storage.db.database import Database
+from app.web.cookies import SessionCookies
+from app.web.given import Given
+from app.web.pages.lists import read_view
+from app.web.rendering import count
+
+_UNDONE = "undone"
+# What was done to "3 messages", as the notice says it.
+_WORDS: Mapping[str, str] = {
+    _UNDONE: "put back",
+    Action.ARCHIVE: "archived",
+    Action.INBOX: "moved to the inbox",
+    Action.SPAM: "moved to spam",
+    Action.NOT_SPAM: "moved to the inbox",
+    Action.TRASH: "moved to the trash",
+    Action.READ: "marked as read",
+    Action.UNREAD: "marked as unread",
+    Action.STAR: "starred",
+    Action.UNSTAR: "no longer starred",
+    Action.LABEL: "labelled",
+    Action.UNLABEL: "without the label now",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What was done, and how to take it back if that is possible."""
+
+    text: str
+    undo_id: UUID | None
+
+
+@post("/actions", status_code=200)
+async def act(
+    request: Request[Any, Any, Any],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    database: Given[Database],
+    actions: Given[Actions],
+    labels: Given[Labels],
+) -> Template | Redirect:
+    """`action` on every message of `ids`; or on one, from a button that is called as the action
+    and has the message's id for a value. `label_id` says which label, or `name` a new one."""
+    await session_cookies.check_form(request, session)
+    form = await request.form()
+    access = Access(session.tenant_id)
+    action, message_ids = _read_action(form)
+    label_id = None
+    if action in (Action.LABEL, Action.UNLABEL):
+        label_id = await _read_label(form, labels, session.tenant_id)
+    outcome = await actions.apply(access, session.user_id, action, message_ids, label_id)
+    return await _answer(request, session, session_cookies, database, form, action.value, outcome)
+
+
+@post("/undo/{undo_id:uuid}", status_code=200)
+async def undo(
+    request: Request[Any, Any, Any],
+    undo_id: FromPath[UUID],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    database: Given[Database],
+    actions: Given[Actions],
+) -> Template | Redirect:
+    await session_cookies.check_form(request, session)
+    form = await request.form()
+    outcome = await actions.undo(Access(session.tenant_id), session.user_id, undo_id)
+    return await _answer(request, session, session_cookies, database, form, _UNDONE, outcome)
+
+
+def describe_notice(values: Mapping[str, str]) -> Notice | None:
+    """What the address of a list says was just done; None when it says nothing of the kind."""
+    try:
+        done, changed = values.get("done", ""), int(values.get("changed", ""))
+        undo_id = UUID(values["undo"]) if "undo" in values else None
+    except ValueError:
+        return None
+    words = _WORDS.get(done)
+    if words is None or not 0 <= changed <= MAX_MESSAGES:
+        return None
+    text = f"{count(changed, 'message')} {words}." if changed else "Nothing had to be changed."
+    return Notice(text, undo_id)
+
+
+def _read_action(form: FormMultiDict) -> tuple[Action, Sequence[UUID]]:
+    """Raises `InvalidInput`."""
+    name, ids = str(form.get("action", "")), form.getall("ids", [])
+    for action in Action:
+        if action.value in form:
+            name, ids = action.value, [form[action.value]]
+    try:
+        return Action(name), [UUID(str(message_id)) for message_id in ids]
+    except ValueError as error:
+        raise InvalidInput("This form asks for something that cannot be done.") from error
+
+
+async def _read_label(form: FormMultiDict, labels: Labels, tenant_id: UUID) -> UUID:
+    """Raises `InvalidInput`."""
+    name = str(form.get("name", ""))
+    if name.strip():
+        return (await labels.ensure(tenant_id, name)).id
+    try:
+        return UUID(str(form.get("label_id", "")))
+    except ValueError as error:
+        raise InvalidInput("Choose a label, or write the name of a new one.") from error
+
+
+async def _answer(
+    request: Request[Any, Any, Any],
+    session: Session,
+    session_cookies: SessionCookies,
+    database: Database,
+    form: FormMultiDict,
+    done: str,
+    outcome: Outcome,
+) -> Template | Redirect:
+    back = str(form.get("back", ""))
+    view = read_view(dict(parse_qsl(back)))
+    facts = {"done": done, "changed": str(len(outcome.message_ids))}
+    if outcome.undo_id:
+        facts["undo"] = str(outcome.undo_id)
+    if request.headers.get("hx-request") != "true":
+        query = "&".join(filter(None, (view.query(), urlencode(facts))))
+        return Redirect(f"/inbox?{query}", status_code=303)
+    access = Access(session.tenant_id)
+    context = {
+        "notice": describe_notice(facts),
+        "counts": Counts(await count_unread(database, access)),
+        "base_url": "/inbox",
+        "view": view,
+        "csrf_token": session_cookies.csrf_token(session),
+    }
+    if done == _UNDONE:
+        # Rows come back to where they were, which only the whole list shows.
+        narrowed = access if view.mailbox_id is None else access.narrow(view.mailbox_id)
+        page = await list_messages(database, narrowed, view)
+        again = {"rows": page.rows, "next_cursor": page.next_cursor}
+        return Template("messages/_again.html", context={**context, **again})
+    found = await find_rows(database, access, outcome.message_ids)
+    rows = [row for row in found if shows(view, row)]
+    gone = set(outcome.message_ids) - {row.id for row in rows}
+    return Template("messages/_changes.html", context={**context, "rows": rows, "gone": gone})
