@@ -1,0 +1,201 @@
+"""The list of 50 rows and a message, as a signed-in browser asks for them.
+
+A tenant of 1,000 messages and one of 200,000 are asked in turn, so that the ratio is of one run.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
+from pillarbox import Pillarbox, installation
+
+from app.assembly import assemble
+from app.settings import read_settings
+from tests.benchmarks.report import percentile, report
+
+_SMALL, _LARGE = 1000, 200_000
+_AT_ONCE = 8
+
+# Words of different lengths, so that rows differ and compress as mail does.
+_FILL = """
+with words as (
+    select array_agg(substr(md5(n::text), 1, 3 + n % 7)) as list from generate_series(1, 400) as n
+), made as (
+    select n, (select string_agg(list[1 + (n * 31 + k * k * 7) % 400], ' ')
+        from words, generate_series(1, 28) as k) as text
+    from generate_series(1, $3::int) as n
+)
+insert into message (id, tenant_id, mailbox_id, trace_id, identity, fingerprint, sha256,
+    content_sha256, size_bytes, envelope_from, from_name, from_address, to_header, cc_header,
+    subject, snippet, received_at, attachment_count, is_read, is_starred)
+select gen_random_uuid(), $1, $2, gen_random_uuid(), md5(n::text)::bytea, md5(n::text)::bytea,
+    sha256(n::text::bytea), sha256(n::text::bytea), 4096, 'a@example.org',
+    initcap(split_part(text, ' ', 1) || ' ' || split_part(text, ' ', 2)),
+    split_part(text, ' ', 3) || '@example.org', 'box@bench.test', '',
+    left(text, 20 + n % 50), left(text, 160), now() - n * interval '7 minutes', (n % 5 = 0)::int,
+    n % 3 > 0, n % 11 = 0
+from made
+"""
+_FILL_BODIES = """
+insert into message_body (message_id, tenant_id, text, html)
+select id, tenant_id, repeat(snippet || E'\\n', 24), '<p>' || repeat(snippet || '</p><p>', 24)
+from message where tenant_id = $1
+"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody signed in, and one of the messages there are for them."""
+
+    cookie: str
+    message_id: UUID
+
+
+async def prepare(pillarbox: Pillarbox) -> Mapping[int, Person]:
+    """Tenants of both sizes with a signed-in user each."""
+    environment = json.loads((pillarbox.data / "run.json").read_text())["environment"]
+    services = assemble(read_settings(environment))
+    people = {}
+    async with services.running(), httpx.AsyncClient(base_url=pillarbox.url) as client:
+        connection = await asyncpg.connect(services.database.url)
+        for count in (_SMALL, _LARGE):
+            tenant = await services.tenants.create(f"Bench {count}", "developer")
+            await services.domains.add(f"b{count}.test", tenant.id, vouched=True)
+            mailbox = await services.mailboxes.add(f"box@b{count}.test", tenant.id)
+            user = await services.users.add(f"a@b{count}.test", tenant.id, "agent")
+            await connection.execute(_FILL, tenant.id, mailbox.id, count, timeout=300)
+            await connection.execute(_FILL_BODIES, tenant.id, timeout=300)
+            link = await services.sign_in.create_link(user.id)
+            answer = await client.post(f"/sign-in/{link}")
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+            message_id = await connection.fetchval(
+                "select id from message where tenant_id = $1 order by received_at limit 1",
+                tenant.id,
+            )
+            people[count] = Person(cookie, message_id)
+        await connection.execute("vacuum analyze", timeout=300)
+        await connection.close()
+    return people
+
+
+class Browser:
+    """One kept-open connection that asks as a browser does and reads every byte."""
+
+    def __init__(self, url: str) -> None:
+        self._host = urlsplit(url).netloc
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str, cookie: str, *more: str) -> bytes:
+        """The answer as it was on the wire, head and body."""
+        if self._streams is None:
+            host, port = self._host.rsplit(":", 1)
+            self._streams = await asyncio.open_connection(host, int(port))
+        reader, writer = self._streams
+        lines = [
+            f"GET {path} HTTP/1.1",
+            f"Host: {self._host}",
+            "Accept: text/html",
+            "Accept-Encoding: gzip",
+            f"Cookie: {cookie}",
+            *more,
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(head.decode())
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        return head + await reader.readexactly(int(length))
+
+
+async def measure_in_turn(
+    url: str, people: Mapping[int, Person], rounds: int
+) -> Mapping[int, Sequence[float]]:
+    """Milliseconds of each list, the small and the large tenant in turn."""
+    browser = Browser(url)
+    times: dict[int, list[float]] = {count: [] for count in people}
+    for number in range(rounds + 50):
+        for count, person in people.items():
+            start = time.perf_counter()
+            await browser.get("/inbox", person.cookie)
+            if number >= 50:
+                times[count].append((time.perf_counter() - start) * 1000)
+    return times
+
+
+async def measure_opening(url: str, person: Person, rounds: int) -> tuple[Sequence[float], int]:
+    """Milliseconds to open a message, and the bytes of the answer."""
+    browser, times, size = Browser(url), [], 0
+    for number in range(rounds + 20):
+        start = time.perf_counter()
+        answer = await browser.get(
+            f"/inbox/m/{person.message_id}", person.cookie, "HX-Request: true"
+        )
+        if number >= 20:
+            times.append((time.perf_counter() - start) * 1000)
+            size = len(answer)
+    return times, size
+
+
+async def measure_at_once(
+    url: str, person: Person, seconds: float
+) -> tuple[float, Sequence[float]]:
+    """Lists a second with eight asking at once, and the milliseconds of each."""
+    end = time.perf_counter() + seconds
+    times: list[float] = []
+
+    async def ask() -> None:
+        browser = Browser(url)
+        while (start := time.perf_counter()) < end:
+            await browser.get("/inbox", person.cookie)
+            times.append((time.perf_counter() - start) * 1000)
+
+    await asyncio.gather(*(ask() for _ in range(_AT_ONCE)))
+    return len(times) / seconds, times
+
+
+async def measure(pillarbox: Pillarbox, options: argparse.Namespace) -> None:
+    people = await prepare(pillarbox)
+    lists = await measure_in_turn(pillarbox.url, people, options.rounds)
+    openings, opening_bytes = await measure_opening(pillarbox.url, people[_LARGE], options.rounds)
+    rate, at_once = await measure_at_once(pillarbox.url, people[_LARGE], options.seconds)
+    page = await Browser(pillarbox.url).get("/inbox", people[_LARGE].cookie)
+    small, large = (percentile(lists[count], 0.5) for count in (_SMALL, _LARGE))
+    report(
+        "inbox",
+        {
+            "list_of_1000_median_ms": small,
+            "list_of_200000_median_ms": large,
+            "list_of_200000_p99_ms": percentile(lists[_LARGE], 0.99),
+            "lists_a_second_8_at_once": rate,
+            "8_at_once_p99_ms": percentile(at_once, 0.99),
+            "list_bytes_on_the_wire": len(page),
+            "message_median_ms": percentile(openings, 0.5),
+            "message_bytes_on_the_wire": opening_bytes,
+        },
+        {"large_to_small": large / small},
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=10)
+    options = parser.parse_args()
+    with installation(WEB_CONCURRENCY="2") as pillarbox:
+        pillarbox.start()
+        asyncio.run(measure(pillarbox, options))
+
+
+if __name__ == "__main__":
+    main()
