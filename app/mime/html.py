@@ -27,13 +27,17 @@ class SafeHtml:
     remote_images_blocked: int
 
 
-def sanitise_html(html: str, *, remote_images: bool, cid_url: Callable[[str], str]) -> SafeHtml:
-    """The HTML of a message without anything that runs, submits, navigates by itself, or (unless
-    `remote_images`) tells the sender that it was read. Works on any `str`.
+def sanitise_html(
+    html: str, *, remote_image: Callable[[str], str], cid_url: Callable[[str], str]
+) -> SafeHtml:
+    """The HTML of a message without anything that runs, submits, navigates by itself, or tells
+    the sender that it was read. Works on any `str`.
 
-    `cid_url` gives the address of the part with a Content-ID (without angle brackets, RFC 2392),
-    or an empty string where there is none. What is longer than `MAX_HTML_CHARS` or nested beyond
-    what mail needs (see `app.mime.html_nesting`) comes out as its text.
+    `remote_image` gives the address to show in place of an `<img>` on the web, or an empty string
+    to leave it out. `cid_url` gives the address of the part with a Content-ID (without angle
+    brackets, RFC 2392), or an empty string where there is none. What is longer than
+    `MAX_HTML_CHARS` or nested beyond what mail needs (see `app.mime.html_nesting`) comes out as its
+    text.
 
     `<style>` blocks are dropped: their selectors can read the message out attribute by attribute,
     and mail that matters is styled inline, since large webmail services drop them too.
@@ -44,7 +48,7 @@ def sanitise_html(html: str, *, remote_images: bool, cid_url: Callable[[str], st
     if markup is None:
         text = escape(html_to_text(html))
         return SafeHtml(f'<div style="white-space:pre-wrap">{text}</div>', 0)
-    attributes = _Attributes(remote_images, cid_url)
+    attributes = _Attributes(remote_image, cid_url)
     safe = nh3.clean(
         markup,
         tags=TAGS,
@@ -61,10 +65,10 @@ def sanitise_html(html: str, *, remote_images: bool, cid_url: Callable[[str], st
 class _Attributes:
     """Decides on the value of each attribute that the profile lets through."""
 
-    __slots__ = ("_cid_url", "_remote_images", "_styles", "blocked")
+    __slots__ = ("_cid_url", "_remote_image", "_styles", "blocked")
 
-    def __init__(self, remote_images: bool, cid_url: Callable[[str], str]) -> None:
-        self._remote_images = remote_images
+    def __init__(self, remote_image: Callable[[str], str], cid_url: Callable[[str], str]) -> None:
+        self._remote_image = remote_image
         self._cid_url = cid_url
         self._styles: dict[str, tuple[str, int]] = {}
         self.blocked = 0
@@ -99,10 +103,11 @@ class _Attributes:
         if _DATA_IMAGE.fullmatch(url):
             return url
         remote = _remote(value)
-        if remote and not self._remote_images:
-            self.blocked += 1
+        if remote is None:
             return None
-        return remote
+        shown = self._remote_image(remote)
+        self.blocked += not shown
+        return shown or None
 
 
 def _link(value: str) -> str | None:

@@ -44,7 +44,7 @@ _HOSTILE_STYLE = re.compile(
 def sanitise(html: str, remote_images: bool = False) -> SafeHtml:
     return sanitise_html(
         html,
-        remote_images=remote_images,
+        remote_image=lambda url: url if remote_images else "",
         cid_url=lambda content_id: "" if content_id == "unknown" else f"/cid/{content_id}",
     )
 

@@ -92,7 +92,7 @@ class MessagePages:
             return self.links.sign_image(link) if link else ""
 
         return await asyncio.to_thread(
-            sanitise_html, message.html, remote_images=False, cid_url=cid_url
+            sanitise_html, message.html, remote_image=lambda _: "", cid_url=cid_url
         )
 
     async def _headers(self, message: MessageView) -> Sequence[tuple[str, str]]:
