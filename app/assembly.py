@@ -27,6 +27,8 @@ from app.inbound.pipeline.quarantine import Quarantine
 from app.inbound.pipeline.record import Recorder
 from app.inbound.pipeline.route import Router
 from app.inbound.pipeline.store import Storekeeper
+from app.inbox.actions import Actions
+from app.inbox.labels import Labels
 from app.inbox.reading import Reading
 from app.inbox.removal import Removal
 from app.inbox.sample import Sample
@@ -65,6 +67,8 @@ class Services:
     rate_limits: RateLimits
     inboxes: TemporaryInboxes
     reading: Reading
+    actions: Actions
+    labels: Labels
     removal: Removal
     links: SignedLinks
     sample: Sample
@@ -143,6 +147,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
             ttl_seconds=settings.temporary_ttl_seconds,
         ),
         reading=Reading(database, log, ids),
+        actions=Actions(log, clock, ids),
+        labels=Labels(database, clock, ids),
         removal=Removal(database, log, blobs, clock, ids),
         links=SignedLinks(settings.secret_key, clock),
         sample=Sample(settings.smtp_listen, clock),

@@ -114,6 +114,8 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "rate_limits": services.rate_limits,
         "inboxes": services.inboxes,
         "reading": services.reading,
+        "actions": services.actions,
+        "labels": services.labels,
         "links": services.links,
         "sample": services.sample,
         "session_cookies": cookies,

@@ -52,6 +52,7 @@ _REMEMBER = """
 with present as (
     select id, tenant_id, mailbox_id, lower(from_address) as address, from_name, received_at
     from message where id = any($1::uuid[]) and length(from_address) between 1 and 320
+        and folder <> 'spam'
     for key share
 ), newest as (
     select distinct on (mailbox_id, address) *, row_number() over () as place

@@ -1,0 +1,48 @@
+"""What the search index is made from: the rows of stored messages."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from app.search.port import Document
+from app.storage.db.database import Database
+
+_PER_BATCH = 200
+# More than an engine keeps of one message: a body of many megabytes need not travel for it.
+_MAX_TEXT_CHARACTERS = 200_000
+
+_DOCUMENT = f"""
+select message.id as message_id, message.tenant_id, mailbox_id, received_at, subject,
+    from_name as sender_name, from_address as sender_address, to_header as "to",
+    cc_header as cc, left(coalesce(text, ''), {_MAX_TEXT_CHARACTERS}) as text,
+    array(select file_name from attachment
+        where attachment.message_id = message.id and file_name <> '' order by part_number
+    ) as file_names
+from message left join message_body on message_body.message_id = message.id
+"""
+
+
+async def read_documents(database: Database, message_ids: Sequence[UUID]) -> Sequence[Document]:
+    """Those of these messages that are there."""
+    rows = await database.fetch(
+        f"{_DOCUMENT} where message.id = any($1::uuid[])", list(message_ids)
+    )
+    return [Document(**row) for row in rows]
+
+
+async def read_mailbox(database: Database, mailbox_id: UUID) -> AsyncIterator[Sequence[Document]]:
+    """All messages of a mailbox in batches, oldest first.
+
+    One that arrives or is deleted meanwhile may be among them or not.
+    """
+    after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    while rows := await database.fetch(
+        """select received_at, id from message
+        where mailbox_id = $1 and (received_at, id) > ($2, $3)
+        order by received_at, id limit $4""",
+        mailbox_id,
+        *after,
+        _PER_BATCH,
+    ):
+        yield await read_documents(database, [row["id"] for row in rows])
+        after = (rows[-1]["received_at"], rows[-1]["id"])
