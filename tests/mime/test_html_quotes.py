@@ -1,9 +1,9 @@
 """The quoted end of HTML mail, folded without breaking what it lies in."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from app.mime.html import sanitise_html
 from app.mime.html_quotes import MAX_TAGS, fold_quotes
@@ -83,16 +83,26 @@ def test_nothing_is_folded_when_an_answer_would_be_hidden(html: str) -> None:
         max_size=25,
     )
 )  # fmt: skip
+@example(["<p>Yes</p><div>Yes<br>", "From: a<br>Date: b<br>To: c<br>", "<b>text</b>", "</div>"])
+@example(["<div>Yes<br>", "<div>", "<b>-----Original Message-----</b>", "</div>text", "</div>"])
 def test_folding_keeps_every_word_and_every_element_in_its_place(pieces: list[str]) -> None:
     safe = sanitise("".join(pieces))
-    tree = LexborHTMLParser(f"<!doctype html><body>{fold_quotes(safe)}")
+    plain = parse(safe)
+    tree = parse(fold_quotes(safe))
+    if plain.inner_html == safe:
+        assert tree.inner_html == fold_quotes(safe)
     for summary in tree.css("summary"):
         summary.decompose()
-    tree.unwrap_tags(["details"])
-    plain = LexborHTMLParser(f"<!doctype html><body>{safe}")
-    assert tree.body and plain.body
-    assert tree.body.text() == plain.body.text()
-    assert [node.tag for node in tree.css("body *")] == [node.tag for node in plain.css("body *")]
+    assert tree.text() == plain.text()
+    assert [node.tag for node in tree.css("*") if node.tag != "details"] == [
+        node.tag for node in plain.css("*")
+    ]
+
+
+def parse(html: str) -> LexborNode:
+    body = LexborHTMLParser(f"<!doctype html><body>{html}").body
+    assert body
+    return body
 
 
 def test_quotation_is_open_when_it_is_to_be_printed() -> None:
