@@ -75,8 +75,8 @@ def _describe_text(node: Text) -> str:
             return f"“{text}”"
         case Prefix(text):
             return f"“{text}…”"
-        case Phrase(words):
-            return f"“{' '.join(words)}”"
+        case Phrase(tokens):
+            return f"“{' '.join(tokens)}”"
         case Address(text):
             words = text if "@" in text else f"anyone at {text}"
             return words if node.field is not Field.ANY else f"from or to {words}"
