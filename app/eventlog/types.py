@@ -6,6 +6,7 @@ from enum import StrEnum
 class EventType(StrEnum):
     INGEST_RECEIVED = "ingest.received"
     OBJECTSTORE_UPLOADED = "objectstore.uploaded"
+    INDEXER_INDEXED = "indexer.indexed"
     MESSAGE_QUARANTINED = "message.quarantined"
     MESSAGE_DUPLICATE = "message.duplicate"
     MESSAGE_UPDATED = "message.updated"
@@ -18,3 +19,4 @@ class EventType(StrEnum):
     ACCESS_KEY_CREATED = "access.key_created"
     ACCESS_SIGNED_IN = "access.signed_in"
     ACCESS_SIGNED_OUT = "access.signed_out"
+    ACCESS_SESSION_ENDED = "access.session_ended"
