@@ -74,18 +74,18 @@ async def list_all(
     limit: Limit = 50,
 ) -> MessageList:
     """The messages that the key may read, all of them or those of one mailbox (an address)."""
-    access = _access(grant)
+    access = read_access(grant)
     if mailbox is not None:
         access = access.narrow((await mailboxes.find(mailbox, grant.tenant_id)).id)
     page = await list_messages(database, access, cursor=cursor, limit=limit)
-    return MessageList([_summary(row) for row in page.rows], page.next_cursor)
+    return MessageList([summarise(row) for row in page.rows], page.next_cursor)
 
 
 @get("/{message_id:uuid}")
 async def show(
     grant: Given[Grant], reading: Given[Reading], message_id: FromPath[UUID]
 ) -> MessageDetail:
-    return _detail(await reading.open(_access(grant), message_id))
+    return _detail(await reading.open(read_access(grant), message_id))
 
 
 @get("/{message_id:uuid}/raw", status_code=303)
@@ -93,7 +93,7 @@ async def link_raw(
     grant: Given[Grant], messages: Given[MessagePages], message_id: FromPath[UUID]
 ) -> Redirect:
     """Leads to a signed link, good for ten minutes, that serves the raw message."""
-    return await messages.raw(_access(grant), message_id)
+    return await messages.raw(read_access(grant), message_id)
 
 
 @get("/{message_id:uuid}/attachments/{attachment_id:uuid}")
@@ -103,15 +103,16 @@ async def download_attachment(
     message_id: FromPath[UUID],
     attachment_id: FromPath[UUID],
 ) -> Stream:
-    return await messages.attachment(_access(grant), message_id, attachment_id)
+    return await messages.attachment(read_access(grant), message_id, attachment_id)
 
 
-def _access(grant: Grant) -> Access:
+def read_access(grant: Grant) -> Access:
+    """What a key may read. Raises `NotAllowed` without the scope for it."""
     grant.require(_SCOPE)
     return Access(grant.tenant_id, grant.mailbox_ids)
 
 
-def _summary(row: MessageRow) -> MessageSummary:
+def summarise(row: MessageRow) -> MessageSummary:
     return MessageSummary(**_fields(row))
 
 
