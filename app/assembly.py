@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from piccolo.engine.postgres import PostgresEngine
 
 from app.access.keys import ApiKeys
+from app.access.magic_link import MagicLinkMail
 from app.access.rate_limits import RateLimits
+from app.access.sessions import Sessions
 from app.access.sign_in import SignIn
+from app.access.sign_in_requests import SignInRequests
 from app.access.users import Users
 from app.consumers.live import LiveFeed
 from app.core.clock import Clock, SystemClock
@@ -34,6 +37,9 @@ from app.inbox.removal import Removal
 from app.inbox.sample import Sample
 from app.inbox.signed_links import SignedLinks
 from app.inbox.temporary import TemporaryInboxes
+from app.outbound.lanes import open_auth_lane, open_outbox
+from app.outbound.mail_templates import MailTemplates
+from app.outbound.outbox import Outbox
 from app.settings import Settings
 from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
@@ -63,7 +69,10 @@ class Services:
     mailboxes: Mailboxes
     users: Users
     keys: ApiKeys
+    sessions: Sessions
     sign_in: SignIn
+    sign_in_requests: SignInRequests
+    outbox: Outbox
     rate_limits: RateLimits
     inboxes: TemporaryInboxes
     reading: Reading
@@ -88,6 +97,25 @@ class Services:
 
     def snapshot_writer(self) -> SnapshotWriter:
         return SnapshotWriter(self.database, self.doorbell, snapshot_path(self.settings))
+
+    def magic_link_mail(self) -> MagicLinkMail | None:
+        """None where no way is set for sign-in mail to leave."""
+        url = self.settings.auth_mail
+        if url is None:
+            return None
+        return MagicLinkMail(
+            self.sign_in_requests,
+            self.sign_in,
+            self.rate_limits,
+            open_auth_lane(self.settings, url, self.ids),
+            MailTemplates(),
+            self.database,
+            self.clock,
+            self.ids,
+            public_url=self.settings.public_url,
+            sender=self.settings.mail_sender,
+            mails_per_hour=self.settings.sign_in_mails_per_hour,
+        )
 
     def pipeline(self, spool: str) -> Pipeline:
         return Pipeline(
@@ -118,6 +146,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     doorbell = Doorbell(settings.redis_url.reveal())
     blobs = open_blobs(settings)
     log = EventLog(database, doorbell, clock, ids)
+    sessions = Sessions(database, log, clock, ids)
     domains = Domains(database, log, clock, ids)
     return Services(
         settings=settings,
@@ -135,7 +164,10 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         mailboxes=Mailboxes(database, log, domains, clock, ids),
         users=Users(database, clock, ids),
         keys=ApiKeys(database, log, clock, ids),
-        sign_in=SignIn(database, log, clock, ids),
+        sessions=sessions,
+        sign_in=SignIn(database, log, sessions, clock, ids),
+        sign_in_requests=SignInRequests(database, doorbell, clock, ids),
+        outbox=open_outbox(settings, ids),
         rate_limits=RateLimits(settings.redis_url.reveal()),
         inboxes=TemporaryInboxes(
             database,

@@ -22,7 +22,7 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
 
-from app.access.sign_in import Session
+from app.access.sessions import Session
 from app.assembly import Services, assemble
 from app.core.errors import PillarboxError
 from app.core.log import configure_logging
@@ -35,11 +35,20 @@ from app.web.api.messages import messages_router
 from app.web.callbacks.inbound import receive_message
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.origin import require_own_origin
 from app.web.pages.downloads import download_raw, show_image
 from app.web.pages.inbox import inbox_router
 from app.web.pages.lists import ListPages
 from app.web.pages.messages import MessagePages
-from app.web.pages.sign_in import show_sign_in, sign_out, use_sign_in
+from app.web.pages.outbox import outbox_router
+from app.web.pages.settings import settings_router
+from app.web.pages.sign_in import (
+    ask_for_link,
+    show_sign_in,
+    show_sign_in_form,
+    sign_out,
+    use_sign_in,
+)
 from app.web.pages.start import create_inbox, show_start
 from app.web.pages.temporary import temporary_router
 from app.web.problems import handle_error
@@ -53,9 +62,13 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     create_inbox,
     temporary_router,
     inbox_router,
+    show_sign_in_form,
+    ask_for_link,
     show_sign_in,
     use_sign_in,
     sign_out,
+    settings_router,
+    outbox_router,
     download_raw,
     show_image,
 )
@@ -74,7 +87,12 @@ def create_ingester() -> Litestar:
 def web_application(services: Services) -> Litestar:
     """Pages, the API and downloads. Where only one process may serve HTTP, callbacks too."""
     handlers: list[ControllerRouterHandler] = [
-        Router("/", route_handlers=_PAGES, include_in_schema=False),
+        Router(
+            "/",
+            route_handlers=_PAGES,
+            include_in_schema=False,
+            guards=[require_own_origin(services.settings.public_url)],
+        ),
         _static_files(),
         Router(_API, route_handlers=[health_router, messages_router, events_router]),
     ]
@@ -97,9 +115,10 @@ def _start() -> Services:
 def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> Litestar:
     environment = create_environment(services.clock)
     cookies = SessionCookies(
-        services.sign_in,
+        services.sessions,
         services.settings.secret_key,
         secure=services.settings.public_url.startswith("https://"),
+        random_bytes=services.ids.random_bytes,
     )
     parts: Mapping[str, object] = {
         "settings": services.settings,
@@ -110,7 +129,10 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "blobs": services.blobs,
         "mailboxes": services.mailboxes,
         "keys": services.keys,
+        "sessions": services.sessions,
         "sign_in": services.sign_in,
+        "sign_in_requests": services.sign_in_requests,
+        "outbox": services.outbox,
         "rate_limits": services.rate_limits,
         "inboxes": services.inboxes,
         "reading": services.reading,
@@ -131,7 +153,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
             "spool": Provide(_find_spool, sync_to_thread=False),
         },
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
-        before_send=[add_security_headers],
+        before_send=[add_security_headers, cookies.send_new_token],
         exception_handlers={
             PillarboxError: handle_error,
             HTTPException: handle_error,

@@ -6,11 +6,13 @@ from dataclasses import MISSING, dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from urllib.parse import unquote, urlsplit
 
 from app.core.errors import BadSetting
 from app.core.secrets import Secret
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\Z")
+_MAILBOX = re.compile(r"(?:[^<>\r\n]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)\Z")
 _S3_SPOOL = re.compile(r"s3:[A-Za-z0-9._/-]*\Z")
 
 
@@ -49,6 +51,38 @@ class Networks:
         """Raises ValueError for a part that is neither an address nor a network."""
         parts = (part.strip() for part in text.split(","))
         return cls(tuple(ip_network(part, strict=False) for part in parts if part))
+
+
+@dataclass(frozen=True, slots=True)
+class MailUrl:
+    """How mail leaves: `smtp://[USER:PASSWORD@]HOST[:PORT]`, `smtps://…` (TLS from the start),
+    `ses:` or `outbox:`. User and password are percent-encoded (RFC 3986, section 3.2.1)."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    username: str = ""
+    password: Secret | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "MailUrl":
+        """Raises ValueError for any other form."""
+        if text in ("ses:", "outbox:"):
+            return cls(text.removesuffix(":"))
+        parts = urlsplit(text)
+        default_port = {"smtp": 587, "smtps": 465}.get(parts.scheme)
+        rest = parts.path + parts.query + parts.fragment
+        if default_port is None or not parts.hostname or rest.strip("/"):
+            raise ValueError("not a way for mail to leave")
+        if (parts.username is None) != (parts.password is None):
+            raise ValueError("a user needs a password")
+        return cls(
+            parts.scheme,
+            parts.hostname,
+            parts.port or default_port,
+            unquote(parts.username or ""),
+            Secret(unquote(parts.password)) if parts.password is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +128,11 @@ class Settings:
 
     ingester_inbound_token: Secret | None = None
 
+    auth_mail_url: MailUrl | None = None
+    mail_from: str = ""
+    sign_in_mails_per_hour: int = 5
+    sign_in_requests_per_hour: int = 20
+
     @property
     def production(self) -> bool:
         return self.pillarbox_env == "production"
@@ -106,6 +145,16 @@ class Settings:
     def spool_s3_prefix(self) -> str | None:
         """The key prefix of a spool in the object store; None for a folder spool."""
         return self.spool_url[len("s3:") :] if self.spool_url.startswith("s3:") else None
+
+    @property
+    def auth_mail(self) -> MailUrl | None:
+        """How sign-in mail leaves; None where it does not."""
+        return self.auth_mail_url or (None if self.production else MailUrl("outbox"))
+
+    @property
+    def mail_sender(self) -> str:
+        """The mailbox, with its name, that our own mails are from."""
+        return self.mail_from or f"Pillarbox <no-reply@{self.temporary_domain}>"
 
     @property
     def blob_folder(self) -> Path:
@@ -143,7 +192,9 @@ _PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = {
     Secret: (Secret, "text"),
     Listen: (Listen.parse, "HOST:PORT"),
     Networks: (Networks.parse, "addresses or networks with commas between them"),
+    MailUrl: (MailUrl.parse, "smtp://[USER:PASSWORD@]HOST:PORT, smtps://…, ses: or outbox:"),
 }
+_HIDDEN = (Secret, MailUrl)
 
 
 def _parse(name: str, text: str, hint: Any) -> Any:
@@ -152,8 +203,14 @@ def _parse(name: str, text: str, hint: Any) -> Any:
     try:
         return parser(text)
     except ValueError as error:
-        shown = "" if kind is Secret else f", not {text!r}"
+        shown = "" if kind in _HIDDEN else f", not {text!r}"
         raise BadSetting(f"{name} must be {form}{shown}.") from error
+
+
+_AT_LEAST_ONE = (
+    *("web_concurrency", "temporary_ttl_seconds", "temporary_inboxes_per_hour"),
+    *("sign_in_mails_per_hour", "sign_in_requests_per_hour"),
+)
 
 
 def _check(settings: Settings) -> None:
@@ -166,6 +223,10 @@ def _check(settings: Settings) -> None:
         raise BadSetting("PUBLIC_URL must be http://HOST or https://HOST, without a path.")
     if not _DOMAIN.match(settings.temporary_domain):
         raise BadSetting("TEMPORARY_DOMAIN must be a domain name in lower case.")
+    if settings.mail_from and not _MAILBOX.match(settings.mail_from):
+        raise BadSetting("MAIL_FROM must be ADDRESS or NAME <ADDRESS>.")
+    if settings.production and settings.auth_mail_url == MailUrl("outbox"):
+        raise BadSetting("AUTH_MAIL_URL must not be outbox: in production: it sends nothing.")
     if settings.spool_url.startswith("s3:"):
         if not _S3_SPOOL.match(settings.spool_url):
             raise BadSetting("SPOOL_URL must be a folder, or s3: and a key prefix.")
@@ -179,6 +240,6 @@ def _check(settings: Settings) -> None:
     for name in ("spool_keep_seconds", "spool_min_free_bytes", "smtp_max_message_bytes"):
         if getattr(settings, name) < 0:
             raise BadSetting(f"{name.upper()} must not be negative.")
-    for name in ("web_concurrency", "temporary_ttl_seconds", "temporary_inboxes_per_hour"):
+    for name in _AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise BadSetting(f"{name.upper()} must be at least 1.")

@@ -42,6 +42,11 @@ async def forget_undo_steps(context: dict[Any, Any]) -> int:
     return await services.actions.forget_old_steps()
 
 
+async def remove_ended_sessions(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.sessions.remove_ended() + await services.sign_in.remove_old_links()
+
+
 async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     drain = services.drain(await services.spool.open_reader())
@@ -93,6 +98,7 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(remove_released_objects), second={5, 35}),
             cron(_job(empty_trash), second={25}),
             cron(_job(forget_undo_steps), minute={7}, second={45}),
+            cron(_job(remove_ended_sessions), minute={7}, second={20}),
             cron(_job(trim_spool), second={15}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),

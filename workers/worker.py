@@ -9,6 +9,7 @@ import uvloop
 from app.assembly import Services, assemble
 from app.core.log import configure_logging, get_logger
 from app.settings import Settings
+from workers.auth_mail import run_auth_mail
 from workers.ingest import run_ingest
 from workers.schedule import run_schedule
 
@@ -40,4 +41,5 @@ async def _run(settings: Settings) -> None:
 async def _work(services: Services) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run_ingest(services), name="ingest")
+        tasks.create_task(run_auth_mail(services), name="auth mail")
         tasks.create_task(run_schedule(services), name="schedule")

@@ -24,6 +24,7 @@ class Bell(StrEnum):
     """What there is to ring for."""
 
     EVENTS = "events"
+    SIGN_IN = "sign-in"
 
 
 class Ear:

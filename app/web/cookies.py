@@ -4,39 +4,48 @@ import base64
 import binascii
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
-from litestar.datastructures import Cookie
+from litestar.datastructures import Cookie, MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.types import Message, Scope
 
-from app.access.sign_in import SESSION_TTL, Session, SignIn
+from app.access.sessions import IDLE_TTL, Session, Sessions
 from app.core.errors import NotAllowed, Unauthenticated
 from app.core.secrets import Secret
 
 _PROOF_BYTES = 16
+_NEW_TOKEN = "pillarbox_new_session_token"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCookies:
     """Reads and writes the cookie. Over https its name binds it to this host (RFC 6265bis)."""
 
-    sign_in: SignIn
+    sessions: Sessions
     secret_key: Secret
     secure: bool
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    random_bytes: Callable[[int], bytes]
 
     @property
     def name(self) -> str:
         return "__Host-pillarbox" if self.secure else "pillarbox"
 
     def make(self, session_token: str) -> Cookie:
+        return self._cookie(session_token, int(IDLE_TTL.total_seconds()))
+
+    def forget(self) -> Cookie:
+        """Makes the browser drop the cookie."""
+        return self._cookie("", 0)
+
+    def _cookie(self, value: str, max_age_seconds: int) -> Cookie:
         return Cookie(
             key=self.name,
-            value=session_token,
-            max_age=int(SESSION_TTL.total_seconds()),
+            value=value,
+            max_age=max_age_seconds,
             httponly=True,
             secure=self.secure,
             samesite="lax",
@@ -47,7 +56,10 @@ class SessionCookies:
         token = request.cookies.get(self.name, "")
         if not token:
             raise Unauthenticated("Please sign in.")
-        return await self.sign_in.find_session(token)
+        visit = await self.sessions.find(token)
+        if visit.new_token:
+            request.scope["state"][_NEW_TOKEN] = visit.new_token
+        return visit.session
 
     async def find_session(self, request: Request[Any, Any, Any]) -> Session | None:
         """Who is signed in, if anybody."""
@@ -55,6 +67,20 @@ class SessionCookies:
             return await self.session(request)
         except Unauthenticated:
             return None
+
+    async def send_new_token(self, message: Message, scope: Scope) -> None:
+        """A hook before each answer: gives the browser the token that its session got meanwhile,
+        unless the answer says something about the cookie itself."""
+        if scope["type"] != ScopeType.HTTP or message["type"] != "http.response.start":
+            return
+        new_token = scope["state"].get(_NEW_TOKEN)
+        if not new_token:
+            return
+        headers = MutableScopeHeaders.from_message(message)
+        if not any(
+            cookie.startswith(f"{self.name}=") for cookie in headers.getall("set-cookie", [])
+        ):
+            headers.add("set-cookie", self.make(new_token).to_header(header=""))
 
     def csrf_token(self, session: Session) -> str:
         """What every form of this session carries; another site cannot know it.

@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.response import Redirect, Template
+from litestar.response import Template
 
 from app.core.errors import (
     AlreadyExists,
@@ -18,6 +18,7 @@ from app.core.errors import (
     Unavailable,
 )
 from app.core.log import get_logger
+from app.web.next_page import ask_to_sign_in
 
 _log = get_logger("web")
 _API_PREFIXES = ("/api/", "/events/", "/jobs/")
@@ -74,7 +75,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             headers=headers,
         )
     if problem.status == 401:
-        return Redirect("/", status_code=303)
+        return ask_to_sign_in(request)
     return Template(
         "errors/problem.html",
         context={

@@ -6,6 +6,7 @@ from datetime import timedelta
 from app.assembly import Services
 from app.settings import Settings
 from workers.schedule import (
+    remove_ended_sessions,
     remove_expired_mailboxes,
     remove_released_objects,
     time_to_keep,
@@ -21,5 +22,11 @@ def test_segments_are_not_kept_when_the_disk_is_short(settings: Settings) -> Non
 
 
 async def test_every_job_runs_with_nothing_to_do(services: Services) -> None:
-    for job in (remove_expired_mailboxes, remove_released_objects, trim_spool):
+    jobs = (
+        remove_expired_mailboxes,
+        remove_released_objects,
+        remove_ended_sessions,
+        trim_spool,
+    )
+    for job in jobs:
         assert await job({"services": services}) == 0

@@ -14,7 +14,7 @@ from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
-from app.access.sign_in import Session
+from app.access.sessions import Session
 from app.core.errors import InvalidInput
 from app.inbox.actions import MAX_MESSAGES, Action, Actions, Outcome
 from app.inbox.labels import Labels

@@ -7,7 +7,7 @@ from litestar import Request, Router, get
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream, Template
 
-from app.access.sign_in import Session
+from app.access.sessions import Session
 from app.core.errors import NotFound
 from app.directory.mailboxes import Mailboxes
 from app.inbox.listing import Access

@@ -1,6 +1,6 @@
 """Credentials: API keys, sign-in links, sessions. Only hashes of what the holder shows."""
 
-from piccolo.columns import UUID, Array, Bytea, ForeignKey, Timestamptz, Varchar
+from piccolo.columns import UUID, Array, Bytea, ForeignKey, Integer, Timestamptz, Varchar
 from piccolo.table import Table
 
 from app.storage.db.tables.tenant import Tenant
@@ -24,12 +24,26 @@ class ApiKey(Table, tablename="api_key"):
     revoked_at = Timestamptz(null=True, default=None)
 
 
+class SignInRequest(Table, tablename="sign_in_request"):
+    """Somebody asked for a sign-in link by mail. Whether they may have one is not known yet."""
+
+    id = UUID(primary_key=True, default=None)
+    email = Varchar(length=320, help_text="normalised")
+    next_path = Varchar(length=1000, default="")
+    attempts = Integer(default=0)
+    next_attempt_at = Timestamptz(
+        default=None, index=True, help_text="while somebody tries: when the next may"
+    )
+    created_at = Timestamptz(default=None)
+
+
 class SignInLink(Table, tablename="sign_in_link"):
     """A one-time link that signs a user in."""
 
     id = UUID(primary_key=True, default=None)
     user_id = ForeignKey(User, null=False, default=None, db_column_name="user_id", index=True)
     token_hash = Bytea(unique=True)
+    next_path = Varchar(length=1000, default="", help_text="where to go once signed in")
     created_at = Timestamptz(default=None)
     expires_at = Timestamptz(default=None)
     consumed_at = Timestamptz(null=True, default=None)
@@ -40,7 +54,20 @@ class Session(Table, tablename="session"):
 
     id = UUID(primary_key=True, default=None)
     user_id = ForeignKey(User, null=False, default=None, db_column_name="user_id", index=True)
-    token_hash = Bytea(unique=True)
     user_agent = Varchar(length=300, default="")
     created_at = Timestamptz(default=None)
+    last_seen_at = Timestamptz(default=None)
+    renewed_at = Timestamptz(default=None, help_text="when its newest token was given")
     expires_at = Timestamptz(default=None)
+
+
+class SessionToken(Table, tablename="session_token"):
+    """What a session's cookie holds or held."""
+
+    token_hash = Bytea(primary_key=True)
+    session_id = ForeignKey(
+        Session, null=False, default=None, db_column_name="session_id", index=True
+    )
+    created_at = Timestamptz(default=None)
+    used_at = Timestamptz(null=True, default=None, help_text="the first time it came back")
+    replaced_at = Timestamptz(null=True, default=None, help_text="when its successor came back")

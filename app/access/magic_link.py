@@ -1,0 +1,130 @@
+"""The auth lane: from a request for a link to the mail that carries it.
+
+The link is made when the mail is about to leave, so its token is written down nowhere.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from limits import RateLimitItemPerHour
+
+from app.access.rate_limits import RateLimits
+from app.access.sign_in import SignIn
+from app.access.sign_in_requests import MAILED_LINK_TTL, SignInRequest, SignInRequests
+from app.core.clock import Clock
+from app.core.errors import TooManyRequests, Unavailable
+from app.core.ids import Ids
+from app.core.log import get_logger
+from app.outbound.compose import OutgoingMail, compose
+from app.outbound.mail_templates import MailTemplates
+from app.outbound.transports.port import Outcome, SendResult, Transport
+from app.storage.db.database import Database
+
+_AT_ONCE = 10
+_log = get_logger("auth_mail")
+
+
+@dataclass(frozen=True, slots=True)
+class MagicLinkMail:
+    """Sends a link to everybody who asked for one and may have it."""
+
+    requests: SignInRequests
+    sign_in: SignIn
+    rate_limits: RateLimits
+    transport: Transport
+    templates: MailTemplates
+    database: Database
+    clock: Clock
+    ids: Ids
+    public_url: str
+    sender: str
+    mails_per_hour: int
+
+    async def send_due(self) -> int:
+        """Deals with the requests that are due, and says with how many.
+
+        Each is sent, dropped, or postponed. Raises `Unavailable` when the database is away; what
+        was under way is then taken up again by whoever looks next.
+        """
+        if given_up := await self.requests.give_up():
+            _log.error("auth_mail.send", outcome="given_up", requests=given_up)
+        claimed = await self.requests.claim(_AT_ONCE)
+        outcomes = await asyncio.gather(*map(self._handle, claimed), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(claimed)
+
+    async def _handle(self, request: SignInRequest) -> None:
+        """A request that breaks something must not keep the others waiting."""
+        try:
+            await self._answer(request)
+        except Unavailable:
+            raise
+        except Exception as error:
+            await self.requests.postpone(request)
+            # Not the error's words: they may tell the address or the link.
+            self._note(request, "failed", reason=type(error).__name__)
+
+    async def _answer(self, request: SignInRequest) -> None:
+        user_id = await self._find_user(request.email)
+        if user_id is None or not await self._is_within_limit(request):
+            await self.requests.remove(request)
+            return
+        token = await self.sign_in.create_link(
+            user_id, ttl=MAILED_LINK_TTL, next_path=request.next_path
+        )
+        result = await self.transport.send(self._compose(request.email, token))
+        await self._settle(request, result)
+
+    async def _settle(self, request: SignInRequest, result: SendResult) -> None:
+        if result.outcome is Outcome.RETRYABLE:
+            await self.requests.postpone(request)
+        else:
+            await self.requests.remove(request)
+        said = {} if result.outcome is Outcome.ACCEPTED else {"reason": result.response}
+        self._note(request, result.outcome.value, transport=self.transport.name, **said)
+
+    async def _find_user(self, email: str) -> UUID | None:
+        """Somebody of this address who is a member anywhere."""
+        user_id: UUID | None = await self.database.fetch_value(
+            """select id from user_account where email = $1
+            and exists (select from membership where membership.user_id = user_account.id)""",
+            email,
+        )
+        return user_id
+
+    async def _is_within_limit(self, request: SignInRequest) -> bool:
+        """Counted at the first try, and not where somebody asks: the answer must not tell of it."""
+        if request.attempts > 1:
+            return True
+        limit = RateLimitItemPerHour(self.mails_per_hour)
+        try:
+            await self.rate_limits.count(limit, "sign-in-mail", request.email)
+        except TooManyRequests:
+            self._note(request, "over_limit")
+            return False
+        return True
+
+    def _compose(self, email: str, token: str) -> OutgoingMail:
+        words = self.templates.render(
+            "sign_in",
+            email=email,
+            host=urlsplit(self.public_url).netloc,
+            link=f"{self.public_url}/sign-in/{token}",
+            minutes=int(MAILED_LINK_TTL.total_seconds()) // 60,
+        )
+        return compose(
+            words,
+            sender=self.sender,
+            recipient=email,
+            message_id=self.ids.new(),
+            date=self.clock.now(),
+        )
+
+    def _note(self, request: SignInRequest, outcome: str, **facts: Any) -> None:
+        level = _log.info if outcome in ("accepted", "over_limit") else _log.warning
+        level("auth_mail.send", request_id=str(request.id), outcome=outcome, **facts)

@@ -1,0 +1,259 @@
+"""Signed-in browsers, and the changing tokens by which they are known.
+
+A session's token is replaced once a day. The new one counts from when the browser first sends it
+back, so that an answer that got lost signs nobody out; what it replaces stays good for a minute,
+for requests that were under way. A token that comes back later than that is in two hands, and we
+cannot tell which is the owner's: its session ends (RFC 9700, section 4.14.2, does the same with
+refresh tokens).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from app.core.clock import Clock
+from app.core.errors import NotFound, Unauthenticated
+from app.core.ids import Ids
+from app.core.log import get_logger
+from app.core.secrets import hash_token, new_token
+from app.eventlog.append import MAX_EVENTS_PER_APPEND, EventLog, Transaction
+from app.eventlog.event import NewEvent
+from app.eventlog.types import EventType
+from app.storage.db.database import Database, Record
+
+IDLE_TTL = timedelta(days=14)
+SESSION_TTL = timedelta(days=90)
+RENEW_AFTER = timedelta(hours=24)
+REPLACED_GRACE = timedelta(seconds=60)
+SEEN_EVERY = timedelta(minutes=5)
+_RENEW_AGAIN_AFTER = timedelta(minutes=5)
+_USER_AGENT_CHARS = 300
+_LISTED = 200
+
+_log = get_logger("sessions")
+
+
+class EndReason(StrEnum):
+    """Why a session ended that did not sign out by itself."""
+
+    BY_USER = "by_user"
+    SIGNED_IN_ANEW = "signed_in_anew"
+    TOKEN_REUSED = "token_reused"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser: who, and the tenant whose mail is shown."""
+
+    id: UUID
+    user_id: UUID
+    email: str
+    tenant_id: UUID
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A session that was found by its token, and the token to use from now on, if another."""
+
+    session: Session
+    new_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as its user sees it in a list."""
+
+    id: UUID
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Opening, finding and ending sessions. Only hashes of their tokens are stored."""
+
+    database: Database
+    log: EventLog
+    clock: Clock
+    ids: Ids
+
+    async def open(self, transaction: Transaction, user_id: UUID, user_agent: str) -> str:
+        """A new session of this user, in the caller's transaction. Its token."""
+        session_id, token, now = self.ids.new(), new_token(self.ids), self.clock.now()
+        await transaction.connection.execute(
+            """insert into session
+                (id, user_id, user_agent, created_at, last_seen_at, renewed_at, expires_at)
+            values ($1, $2, $3, $4, $4, $4, $5)""",
+            session_id,
+            user_id,
+            user_agent.replace("\0", "")[:_USER_AGENT_CHARS],
+            now,
+            now + SESSION_TTL,
+        )
+        await transaction.connection.execute(
+            """insert into session_token (token_hash, session_id, created_at, used_at)
+            values ($1, $2, $3, $3)""",
+            hash_token(token),
+            session_id,
+            now,
+        )
+        transaction.tell(self._event(EventType.ACCESS_SIGNED_IN, session_id, user_id))
+        return token
+
+    async def find(self, token: str) -> Visit:
+        """The session of this token. Raises `Unauthenticated` when it ended or never was.
+
+        One query; it writes only when the session was last seen a while ago, and when a token is
+        new or due.
+        """
+        token_hash, now = hash_token(token), self.clock.now()
+        row = await self.database.fetch_one(_FIND, token_hash, now, now - IDLE_TTL)
+        if row is None:
+            raise Unauthenticated("You are signed out.")
+        session = Session(row["id"], row["user_id"], row["email"], row["tenant_id"], row["role"])
+        replaced_at = row["replaced_at"]
+        if replaced_at is not None and replaced_at <= now - REPLACED_GRACE:
+            await self._end_reused(session)
+            raise Unauthenticated("You are signed out.")
+        if row["used_at"] is None:
+            await self._start_to_use(row, token_hash, now)
+        elif row["last_seen_at"] <= now - SEEN_EVERY:
+            await self.database.execute(_NOTE_SEEN, session.id, now)
+        is_due = replaced_at is None and row["created_at"] <= now - RENEW_AFTER
+        return Visit(session, await self._renew(session, now) if is_due else None)
+
+    async def list_of_user(self, session: Session) -> Sequence[SessionView]:
+        """Where this session's user is signed in, last seen first."""
+        now = self.clock.now()
+        rows = await self.database.fetch(
+            """select id, user_agent, created_at, last_seen_at, id = $2 as is_current
+            from session where user_id = $1 and expires_at > $3 and last_seen_at > $4
+            order by id = $2 desc, last_seen_at desc, id desc limit $5""",
+            session.user_id,
+            session.id,
+            now,
+            now - IDLE_TTL,
+            _LISTED,
+        )
+        return [SessionView(**row) for row in rows]
+
+    async def sign_out(self, session: Session) -> None:
+        """Ends the session, as its own browser asked."""
+        async with self.log.transaction() as transaction:
+            await transaction.connection.execute("delete from session where id = $1", session.id)
+            transaction.tell(self._event(EventType.ACCESS_SIGNED_OUT, session.id, session.user_id))
+
+    async def end(self, user_id: UUID, session_id: UUID, reason: EndReason) -> None:
+        """Ends a session of this user. Raises `NotFound` when it is none of theirs."""
+        async with self.log.transaction() as transaction:
+            found = await transaction.connection.fetchval(
+                "delete from session where id = $1 and user_id = $2 returning true",
+                session_id,
+                user_id,
+            )
+            if found is None:
+                raise NotFound("This session has ended already.")
+            transaction.tell(self._ended(session_id, user_id, reason))
+
+    async def end_others(self, session: Session) -> int:
+        """Ends every other session of this session's user. How many there were."""
+        ended = 0
+        while True:
+            async with self.log.transaction() as transaction:
+                rows = await transaction.connection.fetch(
+                    """delete from session where id in (
+                        select id from session where user_id = $1 and id <> $2 limit $3
+                    ) returning id""",
+                    session.user_id,
+                    session.id,
+                    MAX_EVENTS_PER_APPEND,
+                )
+                transaction.tell(
+                    *(self._ended(row["id"], session.user_id, EndReason.BY_USER) for row in rows)
+                )
+            ended += len(rows)
+            if len(rows) < MAX_EVENTS_PER_APPEND:
+                return ended
+
+    async def remove_ended(self) -> int:
+        """Forgets the sessions whose time is up. How many."""
+        now = self.clock.now()
+        rows = await self.database.fetch(
+            "delete from session where expires_at <= $1 or last_seen_at <= $2 returning id",
+            now,
+            now - IDLE_TTL,
+        )
+        return len(rows)
+
+    async def _end_reused(self, session: Session) -> None:
+        try:
+            await self.end(session.user_id, session.id, EndReason.TOKEN_REUSED)
+        except NotFound:
+            return  # a request beside this one was first
+        _log.warning("session.end", session_id=str(session.id), outcome=EndReason.TOKEN_REUSED)
+
+    async def _start_to_use(self, row: Record, token_hash: bytes, now: datetime) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(_NOTE_SEEN, row["id"], now)
+            await connection.execute(
+                "update session_token set used_at = $2 where token_hash = $1 and used_at is null",
+                token_hash,
+                now,
+            )
+            await connection.execute(
+                """update session_token set replaced_at = $2
+                where session_id = $1 and replaced_at is null and created_at < $3""",
+                row["id"],
+                now,
+                row["created_at"],
+            )
+
+    async def _renew(self, session: Session, now: datetime) -> str | None:
+        """A token to go on with; None when another request was given one just now."""
+        token = new_token(self.ids)
+        given = await self.database.fetch_value(
+            _RENEW, hash_token(token), session.id, now, now - _RENEW_AGAIN_AFTER
+        )
+        return token if given else None
+
+    def _ended(self, session_id: UUID, user_id: UUID, reason: EndReason) -> NewEvent:
+        return self._event(EventType.ACCESS_SESSION_ENDED, session_id, user_id, reason=reason.value)
+
+    def _event(self, kind: EventType, session_id: UUID, user_id: UUID, **facts: str) -> NewEvent:
+        return NewEvent(
+            kind,
+            trace_id=self.ids.new(),
+            subject=("session", session_id),
+            data={"user_id": str(user_id), **facts},
+        )
+
+
+_FIND = """
+select session.id, session.user_id, email, tenant_id, role, last_seen_at,
+    session_token.created_at, used_at, replaced_at
+from session_token
+join session on session.id = session_token.session_id
+join user_account on user_account.id = session.user_id
+join membership on membership.user_id = session.user_id
+where token_hash = $1 and expires_at > $2 and last_seen_at > $3
+order by membership.id limit 1
+"""
+
+_NOTE_SEEN = "update session set last_seen_at = $2 where id = $1 and last_seen_at < $2"
+
+# Of requests side by side only one is given a token. One that never came back is given up.
+_RENEW = """
+with won as (
+    update session set renewed_at = $3 where id = $2 and renewed_at <= $4 returning id
+), given_up as (
+    delete from session_token using won where session_id = won.id and used_at is null
+)
+insert into session_token (token_hash, session_id, created_at)
+select $1, id, $3 from won
+returning true
+"""

@@ -1,0 +1,60 @@
+"""A person's own settings: where they are signed in."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Router, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect, Template
+
+from app.access.sessions import EndReason, Session, Sessions
+from app.web.cookies import SessionCookies
+from app.web.given import Given
+from app.web.user_agents import describe_user_agent
+
+_SESSIONS = "/settings/sessions"
+
+
+@get("/sessions")
+async def show_sessions(
+    session: Given[Session], sessions: Given[Sessions], session_cookies: Given[SessionCookies]
+) -> Template:
+    found = await sessions.list_of_user(session)
+    return Template(
+        "settings/sessions.html",
+        context={
+            "signed_in_as": session.email,
+            "csrf_token": session_cookies.csrf_token(session),
+            "sessions": [(view, describe_user_agent(view.user_agent)) for view in found],
+        },
+    )
+
+
+@post("/sessions/{session_id:uuid}/end")
+async def end_session(
+    request: Request[Any, Any, Any],
+    session_id: FromPath[UUID],
+    session: Given[Session],
+    sessions: Given[Sessions],
+    session_cookies: Given[SessionCookies],
+) -> Redirect:
+    await session_cookies.check_form(request, session)
+    await sessions.end(session.user_id, session_id, EndReason.BY_USER)
+    return Redirect(_SESSIONS, status_code=303)
+
+
+@post("/sessions/end-others")
+async def end_other_sessions(
+    request: Request[Any, Any, Any],
+    session: Given[Session],
+    sessions: Given[Sessions],
+    session_cookies: Given[SessionCookies],
+) -> Redirect:
+    await session_cookies.check_form(request, session)
+    await sessions.end_others(session)
+    return Redirect(_SESSIONS, status_code=303)
+
+
+settings_router = Router(
+    "/settings", route_handlers=[show_sessions, end_session, end_other_sessions]
+)
