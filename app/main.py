@@ -8,17 +8,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, Request, Response, Router
-from litestar.config.compression import CompressionConfig
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.middleware import DefineMiddleware
-from litestar.middleware.compression import CompressionMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
 
@@ -32,7 +28,9 @@ from app.web.api.credentials import require_key
 from app.web.api.events import events_router
 from app.web.api.health import health_router
 from app.web.api.messages import messages_router
+from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.callbacks.inbound import receive_message
+from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.origin import require_own_origin
@@ -52,7 +50,7 @@ from app.web.pages.sign_in import (
 from app.web.pages.start import create_inbox, show_start
 from app.web.pages.temporary import temporary_router
 from app.web.problems import handle_error
-from app.web.rendering import STATIC_FOLDER, create_environment
+from app.web.rendering import create_environment
 from app.web.security import add_security_headers
 from app.web.shutdown import ending_on_signal
 
@@ -93,7 +91,7 @@ def web_application(services: Services) -> Litestar:
             include_in_schema=False,
             guards=[require_own_origin(services.settings.public_url)],
         ),
-        _static_files(),
+        send_asset,
         Router(_API, route_handlers=[health_router, messages_router, events_router]),
     ]
     if services.settings.dyno:
@@ -113,7 +111,8 @@ def _start() -> Services:
 
 
 def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> Litestar:
-    environment = create_environment(services.clock)
+    assets = Assets.of(STATIC_FOLDER)
+    environment = create_environment(services.clock, assets)
     cookies = SessionCookies(
         services.sessions,
         services.settings.secret_key,
@@ -122,6 +121,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
     )
     parts: Mapping[str, object] = {
         "settings": services.settings,
+        "assets": assets,
         "clock": services.clock,
         "ids": services.ids,
         "database": services.database,
@@ -153,6 +153,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
             "spool": Provide(_find_spool, sync_to_thread=False),
         },
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
+        middleware=[compress_pages],
         before_send=[add_security_headers, cookies.send_new_token],
         exception_handlers={
             PillarboxError: handle_error,
@@ -199,23 +200,3 @@ async def _find_session(
 def _find_spool(state: State) -> SpoolWriter:
     spool: SpoolWriter = state.spool
     return spool
-
-
-def _static_files() -> Router:
-    """Their addresses change with their content, so a browser may keep them for ever.
-
-    They alone are compressed: a page holds a secret beside words of a stranger's, and the size of
-    both together would tell of the secret (BREACH).
-    """
-
-    async def keep_for_ever(response: Response[Any]) -> Response[Any]:
-        response.headers["cache-control"] = "public, max-age=31536000, immutable"
-        return response
-
-    return create_static_files_router(
-        "/static",
-        [STATIC_FOLDER],
-        include_in_schema=False,
-        after_request=keep_for_ever,
-        middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip"))],
-    )

@@ -1,11 +1,6 @@
-// Buttons that copy their data-copy text, and the word that says so.
+// Buttons that copy their data-copy text.
 (() => {
-  const say = (text) => {
-    const toast = document.createElement("p");
-    toast.textContent = text;
-    document.getElementById("toasts").replaceChildren(toast);
-    setTimeout(() => toast.remove(), 4000);
-  };
+  const say = (text) => document.dispatchEvent(new CustomEvent("say", { detail: text }));
 
   // navigator.clipboard exists on https and on localhost only; elsewhere the old command still works.
   const copy = async (text) => {

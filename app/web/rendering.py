@@ -1,28 +1,24 @@
 """How values become pages: one Jinja environment, its filters, the addresses of static files."""
 
-import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.core.clock import Clock
+from app.web.assets import Assets
 
-_ROOT = Path(__file__).parents[2]
-TEMPLATE_FOLDER = _ROOT / "templates"
-STATIC_FOLDER = _ROOT / "static"
+TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
 
 
-def create_environment(clock: Clock) -> Environment:
+def create_environment(clock: Clock, assets: Assets) -> Environment:
     """The environment that renders every template; escaping is always on.
 
     Templates see `asset(name)` and `icon(name)`, and the filters `age`, `time_left`, `exact`,
-    `iso`, `duration`, `size`, `counted`, `printable` and `file_icon`. An undefined variable raises.
+    `iso`, `duration`, `size`, `counted`, `capped`, `printable` and `file_icon`. An
+    undefined variable raises.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
@@ -32,7 +28,6 @@ def create_environment(clock: Clock) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    assets = Assets.of(STATIC_FOLDER)
     environment.globals |= {"asset": assets.url, "icon": assets.icon}
     environment.filters |= {
         "age": lambda moment: draw_age(moment, clock.now()),
@@ -42,48 +37,11 @@ def create_environment(clock: Clock) -> Environment:
         "duration": describe_duration,
         "size": describe_size,
         "counted": count,
+        "capped": cap,
         "printable": keep_printable,
         "file_icon": choose_file_icon,
     }
     return environment
-
-
-@dataclass(frozen=True, slots=True)
-class Assets:
-    """The static files, each at an address that changes with its content.
-
-    What is served at such an address may therefore be cached for ever.
-    """
-
-    urls: Mapping[str, str]
-
-    @classmethod
-    def of(cls, folder: Path) -> "Assets":
-        names = (file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file())
-        return cls(
-            {
-                str(name): f"/static/{name}?v={_short_hash((folder / name).read_bytes())}"
-                for name in names
-            }
-        )
-
-    def url(self, name: str) -> str:
-        """The address of the static file `name`. Raises `KeyError` if there is none."""
-        return self.urls[name]
-
-    def icon(self, name: str) -> Markup:
-        """The Lucide icon `name`, as decoration: a word stands beside it or in its label."""
-        return _draw_icon(self.url("vendor/lucide.svg"), name)
-
-
-def _short_hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:8]
-
-
-@cache
-def _draw_icon(sprite_url: str, name: str) -> Markup:
-    drawing = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
-    return drawing.format(sprite_url, name)
 
 
 # Names of our own: strftime's change with the locale of the process.
@@ -165,6 +123,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def cap(number: int) -> str:
+    """A number that only has to say how many roughly: `` for none, `12`, `999+`."""
+    return "999+" if number > 999 else str(number or "")
+
+
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -173,7 +136,11 @@ def keep_printable(text: str) -> str:
 
     Direction overrides (Unicode Standard Annex 9, section 2) let `gpj.exe` read as `exe.jpg`.
     """
-    return _UNPRINTABLE.sub(" ", text).strip()
+    if isinstance(text, Markup):
+        return text  # of ours, made from printable text
+    if not text.isprintable():
+        text = _UNPRINTABLE.sub(" ", text)
+    return text.strip()
 
 
 _FILE_ICONS = (

@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.inbox.listing import MessageRow
+from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
+from app.inbox.sidebar import Counts, MailboxView
 from app.inbox.temporary import TemporaryInbox
+from app.inbox.view import Folder, View
+from app.web.assets import STATIC_FOLDER, Assets
+from app.web.pages.actions import Notice
 
+ASSETS = Assets.of(STATIC_FOLDER)
 NOW = datetime(2026, 11, 22, 6, 37, 12, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e'
 
@@ -57,6 +62,7 @@ def make_hostile_row() -> MessageRow:
         to=HOSTILE,
         subject=HOSTILE,
         snippet=HOSTILE,
+        labels=[LabelView(UUID(int=8), HOSTILE, "red")],
     )
 
 
@@ -97,18 +103,45 @@ _TEMPORARY_LIST = {
     "position": 5,
 }
 _SIGNED_IN = {"base_url": "/inbox", "signed_in_as": "ada@acme.example", "csrf_token": "proof"}
+LABELS = (
+    LabelView(UUID(int=11), "Bills", "amber"),
+    LabelView(UUID(int=12), "Travel", "blue"),
+    LabelView(UUID(int=13), HOSTILE, "grey"),
+)
+MAILBOXES = (
+    MailboxView(UUID(int=7), "support@acme.example"),
+    MailboxView(UUID(int=9), "sales@acme.example"),
+)
 _SIGNED_IN_LIST = {
     **_SIGNED_IN,
-    "mailbox_id": None,
     "rows": [],
     "next_cursor": None,
     "position": 5,
+    "view": View(folder=Folder.INBOX),
+    "title": "Inbox",
+    "mailboxes": MAILBOXES,
+    "labels": LABELS,
+    "counts": Counts(12),
+    "mailbox_address": None,
+    "notice": None,
 }
 _OTHERS = {"view": "html", "headers": (), "blocked_images": 3, "previous_id": None, "next_id": None}
 
 
 def _rows(number: int) -> list[MessageRow]:
     return [make_hostile_row(), *(make_row(is_read=n % 2 == 0) for n in range(number - 1))]
+
+
+EMPTY_VIEWS = {
+    "Inbox": View(folder=Folder.INBOX),
+    "Unread": View(folder=Folder.INBOX, unread=True),
+    "Starred": View(starred=True),
+    "Archive": View(folder=Folder.ARCHIVE),
+    "Spam": View(folder=Folder.SPAM),
+    "Trash": View(folder=Folder.TRASH),
+    "All mail": View(folder="all"),
+    "Bills": View(label_id=UUID(int=11)),
+}
 
 
 def make_pages() -> list[Page]:
@@ -125,7 +158,14 @@ def make_pages() -> list[Page]:
             "temporary/list.html",
             {**_TEMPORARY_LIST, "rows": _rows(3), "next_cursor": "a=&b", "position": None},
         ),
-        Page("inbox, empty", "inbox/list.html", _SIGNED_IN_LIST),
+        *(
+            Page(
+                f"inbox, empty {name}",
+                "inbox/list.html",
+                {**_SIGNED_IN_LIST, "view": view, "title": name, "counts": Counts(0)},
+            )
+            for name, view in EMPTY_VIEWS.items()
+        ),
         Page(
             "inbox",
             "inbox/list.html",
@@ -138,8 +178,22 @@ def make_pages() -> list[Page]:
                 **_SIGNED_IN_LIST,
                 "rows": _rows(2),
                 "next_cursor": "a=&b",
-                "mailbox_id": UUID(int=7),
+                "view": View(mailbox_id=UUID(int=7), folder=Folder.INBOX),
                 "mailbox_address": "support@acme.example",
+                "notice": Notice("3 messages archived.", UUID(int=21)),
+            },
+        ),
+        Page(
+            "inbox, older",
+            "inbox/list.html",
+            {
+                **_SIGNED_IN_LIST,
+                "rows": _rows(2),
+                "position": None,
+                "view": View(folder=Folder.SPAM),
+                "labels": (),
+                "mailboxes": MAILBOXES[:1],
+                "notice": Notice("Nothing had to be changed.", None),
             },
         ),
         Page("message", "messages/show.html", {**_TEMPORARY, **_OTHERS, "message": message}),

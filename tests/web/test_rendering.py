@@ -12,9 +12,11 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.template import TemplateConfig
 from litestar.testing import TestClient
+from page_samples import ASSETS
 
+from app.web.assets import Assets
 from app.web.rendering import (
-    Assets,
+    cap,
     choose_file_icon,
     count,
     create_environment,
@@ -103,6 +105,11 @@ def test_size_has_two_figures(size_bytes: int, words: str) -> None:
     assert describe_size(size_bytes) == words
 
 
+@pytest.mark.parametrize(("number", "words"), [(0, ""), (1, "1"), (999, "999"), (1000, "999+")])
+def test_count_of_what_is_unread_is_short(number: int, words: str) -> None:
+    assert cap(number) == words
+
+
 def test_count_has_the_right_number() -> None:
     assert [count(n, "message") for n in (0, 1, 2, 1200)] == [
         "0 messages",
@@ -141,31 +148,39 @@ def test_file_icon_follows_the_media_type(content_type: str, icon: str) -> None:
 
 def test_asset_has_another_address_when_its_content_changes(tmp_path: Path) -> None:
     (tmp_path / "vendor").mkdir()
-    file = tmp_path / "vendor" / "a.js"
+    file = tmp_path / "vendor" / "a.css"
     file.write_text("one")
-    first = Assets.of(tmp_path).url("vendor/a.js")
+    first = Assets.of(tmp_path).url("vendor/a.css")
     file.write_text("two")
-    assert first.startswith("/static/vendor/a.js?v=")
-    assert Assets.of(tmp_path).url("vendor/a.js") != first
+    assert first.startswith("/static/vendor/a.css?v=")
+    assert Assets.of(tmp_path).url("vendor/a.css") != first
+
+
+def test_script_has_another_address_when_one_of_its_parts_changes(tmp_path: Path) -> None:
+    file = tmp_path / "a.js"
+    file.write_text("one()")
+    first = Assets.of(tmp_path).url("app.js")
+    file.write_text("two()")
+    assert Assets.of(tmp_path).url("app.js") != first
 
 
 def test_asset_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(KeyError):
-        create_environment(FixedClock()).from_string('{{ asset("none.css") }}').render()
+        create_environment(FixedClock(), ASSETS).from_string('{{ asset("none.css") }}').render()
 
 
 def test_variable_that_is_not_given_is_an_error() -> None:
     with pytest.raises(UndefinedError):
-        create_environment(FixedClock()).from_string("{{ nothing }}").render()
+        create_environment(FixedClock(), ASSETS).from_string("{{ nothing }}").render()
 
 
 def test_value_is_escaped_everywhere() -> None:
-    template = create_environment(FixedClock()).from_string("{{ a }}{{ a|printable }}")
+    template = create_environment(FixedClock(), ASSETS).from_string("{{ a }}{{ a|printable }}")
     assert "<" not in template.render(a="<b>")
 
 
 def test_age_carries_the_exact_time() -> None:
-    template = create_environment(FixedClock()).from_string("{{ moment|age }}")
+    template = create_environment(FixedClock(), ASSETS).from_string("{{ moment|age }}")
     assert template.render(moment=NOW - timedelta(minutes=5)) == (
         '<time data-age datetime="2026-11-22T06:32:12Z"'
         ' title="Sunday 22 November 2026, 06:32 UTC">5 min ago</time>'
@@ -183,7 +198,7 @@ def test_form_has_a_csrf_field_only_when_a_handler_gives_the_token() -> None:
     async def with_token() -> Template:
         return Template("_csrf.html", context={"csrf_token": 'a"b'})
 
-    engine = JinjaTemplateEngine.from_environment(create_environment(FixedClock()))
+    engine = JinjaTemplateEngine.from_environment(create_environment(FixedClock(), ASSETS))
     app = Litestar([without, with_token], template_config=TemplateConfig(instance=engine))
     with TestClient(app) as client:
         assert client.get("/").text.strip() == ""

@@ -9,11 +9,10 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar, get
 from litestar.testing import TestClient
-from page_samples import INBOX, NOW, FixedClock, make_pages, make_row
+from page_samples import ASSETS, INBOX, NOW, FixedClock, make_pages, make_row
 from playwright.async_api import Page, Request, Route, async_playwright, expect
 
 from app.web.rendering import (
-    STATIC_FOLDER,
     create_environment,
     describe_age,
     describe_time_left,
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
 
 _ORIGIN = "http://pillarbox.test"
-_ENVIRONMENT = create_environment(FixedClock())
+_ENVIRONMENT = create_environment(FixedClock(), ASSETS)
 _CONTEXTS = {page.name: page for page in make_pages()}
 
 
@@ -48,7 +47,8 @@ class Site:
         path = urlsplit(route.request.url).path
         headers = {"content-security-policy": self.policy}
         if path.startswith("/static/"):
-            await route.fulfill(path=STATIC_FOLDER / path.removeprefix("/static/"))
+            asset = ASSETS.files[path.removeprefix("/static/")]
+            await route.fulfill(body=asset.content, content_type=asset.media_type)
         elif path.endswith("/live"):
             self.connections.append(route.request)
             if self.streams:

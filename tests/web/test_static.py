@@ -1,14 +1,12 @@
 """What is served as it is: checksums, weights, and colours that can be read."""
 
-import gzip
 import hashlib
 import re
-from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
-from app.web.rendering import STATIC_FOLDER, TEMPLATE_FOLDER
+from app.web.assets import STATIC_FOLDER, Assets
+from app.web.rendering import TEMPLATE_FOLDER
 
 _VENDOR = STATIC_FOLDER / "vendor"
 _STYLE = (STATIC_FOLDER / "style.css").read_text()
@@ -21,19 +19,31 @@ def test_vendored_file_has_the_checksum_it_came_with() -> None:
     assert written == {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def compressed(files: Iterable[Path]) -> int:
-    return sum(len(gzip.compress(file.read_bytes(), 9)) for file in files)
-
-
 def test_scripts_and_style_stay_light() -> None:
-    assert 0 < compressed(STATIC_FOLDER.rglob("*.js")) <= 25_000
-    assert 0 < compressed(STATIC_FOLDER.rglob("*.css")) <= 15_000
+    files = Assets.of(STATIC_FOLDER).files
+    assert 0 < len(files["app.js"].compressed) <= 25_000
+    assert 0 < len(files["style.css"].compressed) <= 15_000
+
+
+def test_every_script_is_in_the_one_that_is_served() -> None:
+    script = Assets.of(STATIC_FOLDER).files["app.js"].content.decode()
+    for file in STATIC_FOLDER.rglob("*.js"):
+        last = file.read_text().rstrip().splitlines()[-1]
+        assert last in script, file
+    assert script.index("htmx") < script.index("hx-sse")
+
+
+def test_every_icon_is_used() -> None:
+    texts = [file.read_text() for file in TEMPLATE_FOLDER.rglob("*.html")]
+    texts.append((TEMPLATE_FOLDER.parent / "app/web/rendering.py").read_text())
+    used = set(re.findall(r'"([a-z0-9-]+)"', "\n".join(texts)))
+    assert set(Assets.of(STATIC_FOLDER).icons) - used == set()
 
 
 def test_own_files_ask_no_other_host() -> None:
     own = [file for file in STATIC_FOLDER.iterdir() if file.is_file()]
     for file in own:
-        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        text = re.sub(r"http://www.w3.org/2000/svg", "", file.read_text())
         assert not re.search(r"https?:|[\"'(]//|@import", text), file
 
 

@@ -2,23 +2,38 @@
 
 import re
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 from jinja2 import Environment
-from page_samples import INBOX, NOW, FixedClock, Page, make_message, make_pages, make_row
+from page_samples import (
+    ASSETS,
+    EMPTY_VIEWS,
+    INBOX,
+    LABELS,
+    NOW,
+    FixedClock,
+    Page,
+    make_message,
+    make_pages,
+    make_row,
+)
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from app.web.rendering import STATIC_FOLDER, TEMPLATE_FOLDER, create_environment
+from app.inbox.sidebar import Counts
+from app.inbox.view import View
+from app.web.pages.actions import Notice
+from app.web.rendering import TEMPLATE_FOLDER, create_environment
 
 _PAGES = {page.name: page for page in make_pages()}
 
 
 @pytest.fixture(scope="module")
 def environment() -> Environment:
-    return create_environment(FixedClock())
+    return create_environment(FixedClock(), ASSETS)
 
 
 @pytest.fixture(params=_PAGES)
@@ -67,13 +82,12 @@ def test_page_asks_no_other_host(environment: Environment, page: Page) -> None:
 
 
 def test_page_shows_only_files_and_icons_that_exist(environment: Environment, page: Page) -> None:
-    sprite = (STATIC_FOLDER / "vendor" / "lucide.svg").read_text()
     links = [urlsplit(value) for _, _, value in attributes(parse(environment, page))]
     static = [link for link in links if link.path.startswith("/static/")]
     assert static
     for link in static:
-        assert (STATIC_FOLDER / link.path.removeprefix("/static/")).is_file()
-        assert not link.fragment or f'<symbol id="{link.fragment}"' in sprite
+        assert ASSETS.url(link.path.removeprefix("/static/")) == f"{link.path}?{link.query}"
+        assert not link.fragment or link.fragment in ASSETS.icons
 
 
 def test_page_is_well_formed_for_those_who_listen(environment: Environment, page: Page) -> None:
@@ -123,14 +137,14 @@ def test_list_connects_from_its_position(environment: Environment) -> None:
         assert section.attributes["hx-sse:connect"] == url
 
 
-def test_htmx_has_its_extension_before_it_starts(environment: Environment) -> None:
-    """A deferred htmx does not wait for it, and the list would never connect."""
-    scripts = parse(environment, _PAGES["temporary"]).css("main ~ script")
-    assert [(script.attributes["src"] or "").partition("?")[0] for script in scripts] == [
-        "/static/vendor/htmx.min.js",
-        "/static/vendor/hx-sse.min.js",
+def test_page_asks_for_one_script_and_one_style(environment: Environment, page: Page) -> None:
+    tree = parse(environment, page)
+    scripts = [script.attributes["src"] for script in tree.css("script")]
+    assert scripts == [ASSETS.url("app.js")]
+    assert tree.css("script[defer]")
+    assert [link.attributes["href"] for link in tree.css("[rel=stylesheet]")] == [
+        ASSETS.url("style.css")
     ]
-    assert not [script for script in scripts if {"defer", "async"} & script.attributes.keys()]
 
 
 def test_older_page_of_a_list_waits_for_nothing(environment: Environment) -> None:
@@ -155,16 +169,143 @@ def test_arrival_is_the_row_of_the_list_and_the_new_count(environment: Environme
     row = make_row()
     arrival = environment.get_template("messages/_arrival.html")
     tree = LexborHTMLParser(arrival.render(row=row, base_url="/t/tok", inbox=INBOX))
-    assert tree.css_first("li").attributes["class"] == "row unread arrived"
+    assert tree.css_first("li").attributes["class"] == "row unread"
     assert tree.css_first("li a").attributes["href"] == f"/t/tok/m/{row.id}"
     assert tree.css_first("#count").text() == "3 messages"
-    assert "count" not in arrival.render(row=row, base_url="/inbox")
+    tree = LexborHTMLParser(arrival.render(row=row, base_url="/inbox", counts=Counts(1000)))
+    assert tree.css_first("#unread-count[hx-swap-oob]").text() == "999+"
+    assert not tree.css("#count")
 
 
-def test_row_names_its_mailbox_only_where_there_are_several(environment: Environment) -> None:
+def test_change_is_the_row_or_its_end(environment: Environment) -> None:
+    row = make_row(is_read=True)
+    change = environment.get_template("messages/_change.html")
+    values = {"base_url": "/inbox", "message_id": row.id, "counts": Counts(0)}
+    tree = LexborHTMLParser(change.render(row=row, **values))
+    assert tree.css_first("li").attributes["class"] == "row"
+    assert tree.css_first("#unread-count").text() == ""
+    tree = LexborHTMLParser(change.render(row=None, **values))
+    assert tree.css_first("li").attributes == {"id": f"m-{row.id}", "hx-swap-oob": "delete"}
+
+
+@pytest.mark.parametrize("undo_id", [UUID(int=5), None])
+def test_action_answers_with_rows_and_the_way_back(
+    undo_id: UUID | None, environment: Environment
+) -> None:
+    changes = environment.get_template("messages/_changes.html")
+    html = changes.render(
+        rows=[make_row()],
+        gone=[UUID(int=1), UUID(int=2)],
+        notice=Notice("2 messages archived.", undo_id),
+        counts=Counts(3),
+        base_url="/inbox",
+        csrf_token="proof",
+        view=View(folder="archive"),
+    )
+    tree = LexborHTMLParser(html)
+    assert len(tree.css("li.row")) == 1
+    assert len(tree.css("li[hx-swap-oob=delete]")) == 2
+    toast = tree.css_first("[hx-swap-oob='innerHTML:#toasts'] .toast")
+    assert "2 messages archived." in toast.text()
+    undo = toast.css_first(f"form[action='/inbox/undo/{UUID(int=5)}'][method=post]")
+    assert bool(undo) is bool(undo_id)
+    assert not undo or undo.css_matches("[name=back][value='folder=archive']")
+
+
+def test_one_row_costs_at_most_two_kilobytes_to_tell(environment: Environment) -> None:
+    arrival = environment.get_template("messages/_arrival.html")
+    row = make_row(labels=LABELS[:2])
+    html = arrival.render(row=row, base_url="/inbox", counts=Counts(7), view=View(folder="inbox"))
+    assert len(html.encode()) < 1200
+
+
+def test_row_names_its_mailbox_where_there_are_several(environment: Environment) -> None:
     assert not parse(environment, _PAGES["temporary"]).css(".mailbox")
-    mailbox = parse(environment, _PAGES["inbox"]).css(".mailbox")[1]
-    assert mailbox.attributes["href"] == f"/inbox?mailbox={UUID(int=7)}"
+    tree = parse(environment, _PAGES["inbox"])
+    assert tree.css(".row .mailbox")[1].text() == "support@acme.example"
+    assert tree.css("section.several")
+    assert not parse(environment, _PAGES["inbox, one mailbox"]).css("section.several")
+
+
+def test_row_of_ones_own_mail_can_be_selected_and_starred(environment: Environment) -> None:
+    rows = [make_row(is_starred=False), make_row(is_starred=True)]
+    tree = parse(environment, _PAGES["inbox"], rows=rows)
+    for row, name in zip(rows, ("star", "unstar"), strict=True):
+        node = tree.css_first(f"form[action='/inbox/actions'] #m-{row.id}")
+        assert node.css_matches(f"[type=checkbox][name=ids][value='{row.id}']")
+        assert node.css_matches(f"button[name={name}][value='{row.id}']")
+    assert not parse(environment, _PAGES["temporary"]).css(".row input, .row button")
+
+
+def test_row_opens_within_the_view_it_is_listed_in(environment: Environment) -> None:
+    row = make_row()
+    tree = parse(environment, _PAGES["inbox, empty Starred"], rows=[row])
+    assert tree.css_first(".row a").attributes["href"] == f"/inbox/m/{row.id}?starred=1"
+    tree = parse(environment, _PAGES["inbox"], rows=[row])
+    assert tree.css_first(".row a").attributes["href"] == f"/inbox/m/{row.id}"
+
+
+def test_row_is_light(environment: Environment) -> None:
+    rows = [make_row(subject="s" * 40, snippet="w" * 120) for _ in range(50)]
+    page = _PAGES["inbox"]
+    html = environment.get_template("messages/_rows.html").render({**page.context, "rows": rows})
+    assert len(html.encode()) / 50 < 900
+
+
+def test_toolbar_offers_what_can_be_done_where_one_is(environment: Environment) -> None:
+    def offered(name: str) -> set[str]:
+        buttons = parse(environment, _PAGES[name]).css(".toolbar [name=action]")
+        return {button.attributes["value"] or "" for button in buttons}
+
+    always = {"read", "unread", "star", "label", "unlabel"}
+    assert offered("inbox") == always | {"archive", "spam", "trash"}
+    assert offered("inbox, empty Archive") == always | {"inbox", "spam", "trash"}
+    assert offered("inbox, empty Spam") == always | {"not_spam", "trash"}
+    assert offered("inbox, empty Trash") == always | {"inbox"}
+    assert offered("inbox, empty Starred") == always | {"archive", "spam", "trash"}
+    for name in ("inbox", "inbox, older"):
+        tree = parse(environment, _PAGES[name])
+        assert tree.css(".toolbar button[formaction='/inbox/raw-zip']")
+
+
+def test_folders_lead_to_every_view_and_keep_the_mailbox(environment: Environment) -> None:
+    mailbox = f"mailbox={UUID(int=7)}"
+    tree = parse(environment, _PAGES["inbox, one mailbox"])
+    links = {link.text(strip=True): link for link in tree.css("#folders a")}
+    assert links["Archive"].attributes["href"] == f"/inbox?{mailbox}&folder=archive"
+    assert links["Starred"].attributes["href"] == f"/inbox?{mailbox}&starred=1"
+    assert links["Bills"].attributes["href"] == f"/inbox?{mailbox}&label={UUID(int=11)}"
+    assert links["All mailboxes"].attributes["href"] == "/inbox"
+    assert links["sales@acme.example"].attributes["href"] == f"/inbox?mailbox={UUID(int=9)}"
+    assert not parse(environment, _PAGES["inbox, older"]).css("#folders [href*=mailbox]")
+
+
+@pytest.mark.parametrize("name", EMPTY_VIEWS)
+def test_folders_show_where_one_is_and_the_list_why_it_is_empty(
+    name: str, environment: Environment
+) -> None:
+    tree = parse(environment, _PAGES[f"inbox, empty {name}"])
+    current = [link.text(strip=True) for link in tree.css("#folders [aria-current=page]")]
+    assert current == (["Inbox"] if name == "Unread" else [name])
+    others = [_PAGES[f"inbox, empty {other}"] for other in EMPTY_VIEWS if other != name]
+    said = tree.css_first(".empty").text(strip=True)
+    assert len(said) > 30
+    same = {parse(environment, page).css_first(".empty").text(strip=True) for page in others}
+    assert said not in same or name in ("Inbox", "All mail")
+
+
+def test_notice_can_be_taken_back_without_script(environment: Environment) -> None:
+    toast = parse(environment, _PAGES["inbox, one mailbox"]).css_first("#toasts .toast")
+    assert "3 messages archived." in toast.text()
+    assert toast.css_matches(f"form[action='/inbox/undo/{UUID(int=21)}'] [name=csrf_token]")
+    assert not parse(environment, _PAGES["inbox, older"]).css("#toasts form")
+
+
+def test_page_takes_the_theme_that_was_chosen(environment: Environment) -> None:
+    for theme, expected in (("dark", "dark"), ("light", "light"), ('"><b>', None), ("", None)):
+        request = SimpleNamespace(cookies={"theme": theme} if theme else {})
+        tree = parse(environment, _PAGES["start"], request=request)
+        assert tree.css_first("html").attributes.get("data-theme") == expected
 
 
 def test_row_of_a_bare_message_still_says_something(environment: Environment) -> None:
