@@ -1,0 +1,85 @@
+"""A small DNS server on loopback: it answers what a test tells it to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+
+@dataclass
+class Zone:
+    """Records by name and type, in the presentation format of RFC 1035, section 5.1.
+
+    `questions` are those that were asked, in order. Names in `failing` are answered with SERVFAIL,
+    those in `silent` not at all.
+    """
+
+    records: dict[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    is_down: bool = False
+    ttl_seconds: int = 300
+    questions: list[tuple[str, str]] = field(default_factory=list)
+    address: tuple[str, int] = ("127.0.0.1", 0)
+
+    def add(self, name: str, kind: str, *records: str) -> None:
+        key = (name.lower(), kind)
+        self.records[key] = [*self.records.get(key, ()), *records]
+
+    def add_text(self, name: str, text: str) -> None:
+        """A TXT record of any length, in strings of 255 octets."""
+        parts = [text[start : start + 255] for start in range(0, len(text), 255)]
+        self.add(name, "TXT", " ".join('"' + part.replace('"', '\\"') + '"' for part in parts))
+
+    def answer(self, datagram: bytes) -> bytes | None:
+        query = dns.message.from_wire(datagram)
+        question = query.question[0]
+        name = question.name.to_text(omit_final_dot=True).lower()
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.questions.append((name, kind))
+        if self.is_down or name in self.silent:
+            return None
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        if name in self.failing:
+            response.set_rcode(dns.rcode.SERVFAIL)
+        elif found := self.records.get((name, kind)):
+            response.answer.append(
+                dns.rrset.from_text(question.name, self.ttl_seconds, "IN", kind, *found)
+            )
+        elif not any(name == known for known, _ in self.records):
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response.to_wire(max_size=65535)
+
+
+class _Server(asyncio.DatagramProtocol):
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if answer := self._zone.answer(data):
+            self._transport.sendto(answer, addr)
+
+
+@asynccontextmanager
+async def serving_dns(zone: Zone) -> AsyncIterator[Zone]:
+    """Serves the zone at `zone.address` while the context lasts."""
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: _Server(zone), local_addr=("127.0.0.1", 0)
+    )
+    zone.address = transport.get_extra_info("sockname")[:2]
+    try:
+        yield zone
+    finally:
+        transport.close()
