@@ -1,6 +1,6 @@
 """What the search index is made from: the rows of stored messages."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from app.storage.db.database import Database
 _PER_BATCH = 200
 # More than an engine keeps of one message: a body of many megabytes need not travel for it.
 _MAX_TEXT_CHARACTERS = 200_000
+_MAX_EXCERPTED_CHARACTERS = 20_000
 
 _DOCUMENT = f"""
 select message.id as message_id, message.tenant_id, mailbox_id, received_at, subject,
@@ -46,3 +47,13 @@ async def read_mailbox(database: Database, mailbox_id: UUID) -> AsyncIterator[Se
     ):
         yield await read_documents(database, [row["id"] for row in rows])
         after = (rows[-1]["received_at"], rows[-1]["id"])
+
+
+async def read_texts(database: Database, message_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    """How the bodies of these messages begin, as far as somebody would look into them."""
+    rows = await database.fetch(
+        f"""select message_id, left(text, {_MAX_EXCERPTED_CHARACTERS}) as text
+        from message_body where message_id = any($1::uuid[])""",
+        list(message_ids),
+    )
+    return {row["message_id"]: row["text"] for row in rows}

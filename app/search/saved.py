@@ -45,9 +45,9 @@ class SavedSearches:
             raise InvalidInput("A search has no null characters.")
         row = await self.database.fetch_one(
             """insert into saved_search (id, tenant_id, user_id, name, query, created_at)
-            select $1, $2, $3, $4, $5, $6
+            select $1, $2, $3, $4::text, $5, $6
             where (select count(*) from saved_search
-                where user_id = $3 and tenant_id = $2 and lower(name) <> lower($4)) < $7
+                where user_id = $3 and tenant_id = $2 and lower(name) <> lower($4::text)) < $7
             on conflict (user_id, tenant_id, lower(name))
                 do update set name = excluded.name, query = excluded.query
             returning id, name, query""",

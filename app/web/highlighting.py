@@ -38,6 +38,10 @@ class Marker:
                     phrases.add(tuple(tokenise(text)))
         return cls(frozenset(phrases), tuple(prefixes))
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to mark."""
+        return bool(self.phrases or self.prefixes)
+
     def mark(self, text: str) -> Markup:
         """The text escaped, each place that matches in a `<mark>`."""
         parts = []
@@ -60,7 +64,7 @@ class Marker:
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where something matches, from start to end, none over another."""
-        if not (self.phrases or self.prefixes):
+        if not self:
             return
         tokens = list(locate_tokens(text))
         lengths = sorted({len(phrase) for phrase in self.phrases}, reverse=True)

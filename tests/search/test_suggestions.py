@@ -1,5 +1,6 @@
 """The last word in the box is completed from what the person may see, and from nothing else."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -72,10 +73,10 @@ def test_last_word_is_what_the_cursor_stands_in(typed: str, parts: tuple[str, st
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_every_operator_that_is_suggested_is_understood(mailroom: Mailroom, operator: str) -> None:
+def test_every_operator_that_is_suggested_is_understood(operator: str) -> None:
     values = {"before:": "2026/11/22", "after:": "2026", "newer_than:": "7d", "older_than:": "1y"}
     value = values.get(operator, "5") if operator.endswith(":") else ""
-    query = parse_query(operator + value, mailroom.services.clock.now())
+    query = parse_query(operator + value, datetime.now(UTC))
     assert not query.notes
     assert not query.is_empty
 
