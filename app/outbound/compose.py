@@ -30,7 +30,7 @@ def compose(
     """
     _, mail_from = parseaddr(sender)
     for value in (sender, recipient, words.subject):
-        if "\r" in value or "\n" in value:
+        if value != "".join(value.splitlines()):
             raise InvalidInput("A header field of a mail must not hold a line break.")
     for address in (mail_from, recipient):
         if "@" not in address:
