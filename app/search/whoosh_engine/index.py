@@ -22,7 +22,7 @@ from app.search.query import Node
 from app.search.terms import read_terms
 from app.search.whoosh_engine.codec import Key, key_of, read_key, time_of
 from app.search.whoosh_engine.folders import Folders
-from app.search.whoosh_engine.reader import MailboxReader, Span, hit_of
+from app.search.whoosh_engine.reader import MailboxReader, Span, hit_of, latest_commit
 from app.search.whoosh_engine.readers import Readers
 from app.search.whoosh_engine.writer import MailboxWriter
 
@@ -79,6 +79,9 @@ class WhooshIndex:
 
     async def message_ids(self, mailbox_id: UUID) -> set[UUID]:
         return await self._run(self._reading, self._message_ids, mailbox_id)
+
+    async def generation(self, mailbox_id: UUID) -> int:
+        return await self._run(self._reading, self._generation, mailbox_id)
 
     async def rebuild(self, mailbox_id: UUID, documents: AsyncIterator[Sequence[Document]]) -> None:
         rebuild = await self._run(self._writing, self._start_rebuild, mailbox_id)
@@ -209,6 +212,12 @@ class WhooshIndex:
             return {read_key(key)[1] for key in reader.all_keys()}
 
         return self._read(mailbox_id, read) or set()
+
+    def _generation(self, mailbox_id: UUID) -> int:
+        """Which time it was built, and how often it was written since."""
+        if (folder := self._folders.current(mailbox_id)) is None:
+            return 0
+        return (int(folder.name.rpartition("-")[2]) << 32) + latest_commit(folder) + 1
 
     def _read(self, mailbox_id: UUID, read: Callable[[MailboxReader], _T]) -> _T | None:
         """None where no mail was put yet."""
