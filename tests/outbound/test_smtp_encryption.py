@@ -71,7 +71,7 @@ class Watcher:
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.logins.append(data.login.decode())
-        return AuthResult(success=data.password == b"right", auth_data=data)
+        return AuthResult(success=data.password == b"right", handled=False, auth_data=data)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         login = session.auth_data.login.decode() if session.auth_data else ""

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from moto.ses.models import ses_backends
 from moto.server import ThreadedMotoServer
+from moto.ses.models import ses_backends
 from smtp_server import listening
 
 from app.core.ids import Ids

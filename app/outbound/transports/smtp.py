@@ -1,5 +1,6 @@
 """Sending through a mail server by SMTP submission (RFC 5321, RFC 6409)."""
 
+import asyncio
 import ssl
 
 from aiosmtplib import (
@@ -15,7 +16,8 @@ from app.core.secrets import Secret
 from app.outbound.compose import OutgoingMail
 from app.outbound.transports.port import Outcome, SendResult, one_line
 
-_TIMEOUT_SECONDS = 20.0
+_REPLY_SECONDS = 20.0
+_TRY_SECONDS = 55.0
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -49,7 +51,7 @@ class SmtpTransport:
             hostname=self._host,
             port=self._port,
             local_hostname=self._hostname,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=_REPLY_SECONDS,
             use_tls=self._tls,
             start_tls=self._start_tls(),
             tls_context=self._trust,
@@ -57,7 +59,7 @@ class SmtpTransport:
             password=self._password.reveal() if self._password else None,
         )
         try:
-            async with client:
+            async with asyncio.timeout(_TRY_SECONDS), client:
                 _, response = await client.send_message(
                     mail.message, sender=mail.mail_from, recipients=[mail.rcpt_to]
                 )
