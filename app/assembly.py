@@ -13,8 +13,10 @@ from app.access.sessions import Sessions
 from app.access.sign_in import SignIn
 from app.access.sign_in_requests import SignInRequests
 from app.access.users import Users
+from app.consumers.authentication import Authentication
 from app.consumers.live import LiveFeed
 from app.core.clock import Clock, SystemClock
+from app.core.dns import Resolver
 from app.core.egress.client import Egress
 from app.core.errors import BadSetting
 from app.core.ids import Ids
@@ -24,6 +26,8 @@ from app.directory.snapshot import snapshot_path
 from app.directory.snapshot_writer import SnapshotWriter
 from app.directory.tenants import Tenants
 from app.eventlog.append import EventLog
+from app.inbound.authentication.authenticator import Authenticator
+from app.inbound.authentication.organisation import Organisations
 from app.inbound.pipeline.drain import Drain
 from app.inbound.pipeline.pipeline import Pipeline
 from app.inbound.pipeline.quarantine import Quarantine
@@ -32,6 +36,8 @@ from app.inbound.pipeline.route import Router
 from app.inbound.pipeline.store import Storekeeper
 from app.inbox.actions import Actions
 from app.inbox.labels import Labels
+from app.inbox.pictures import RemotePictures
+from app.inbox.raw_archive import RawArchive
 from app.inbox.reading import Reading
 from app.inbox.removal import Removal
 from app.inbox.sample import Sample
@@ -80,6 +86,8 @@ class Services:
     labels: Labels
     removal: Removal
     links: SignedLinks
+    archive: RawArchive
+    pictures: RemotePictures
     sample: Sample
     feed: LiveFeed
     quarantine: Quarantine
@@ -117,6 +125,17 @@ class Services:
             mails_per_hour=self.settings.sign_in_mails_per_hour,
         )
 
+    def authentication(self) -> Authentication:
+        """With a DNS cache of its own, so one for a process."""
+        servers = [(one.host, one.port) for one in self.settings.dns_resolvers.addresses]
+        return Authentication(
+            self.database,
+            self.log,
+            self.blobs,
+            Authenticator(Resolver(servers), Organisations()),
+            self.clock,
+        )
+
     def pipeline(self, spool: str) -> Pipeline:
         return Pipeline(
             spool=spool,
@@ -145,6 +164,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     database = Database(DB, settings.database_url.reveal())
     doorbell = Doorbell(settings.redis_url.reveal())
     blobs = open_blobs(settings)
+    egress = Egress(settings.egress_allow)
     log = EventLog(database, doorbell, clock, ids)
     sessions = Sessions(database, log, clock, ids)
     domains = Domains(database, log, clock, ids)
@@ -155,7 +175,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         engine=DB,
         database=database,
         doorbell=doorbell,
-        egress=Egress(settings.egress_allow),
+        egress=egress,
         blobs=blobs,
         spool=open_spool(settings, clock, ids),
         log=log,
@@ -183,6 +203,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         labels=Labels(database, clock, ids),
         removal=Removal(database, log, blobs, clock, ids),
         links=SignedLinks(settings.secret_key, clock),
+        archive=RawArchive(database, blobs),
+        pictures=RemotePictures(egress),
         sample=Sample(settings.smtp_listen, clock),
         feed=LiveFeed(database, doorbell),
         quarantine=Quarantine(database, log, blobs, clock, ids),

@@ -34,7 +34,13 @@ from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.origin import require_own_origin
-from app.web.pages.downloads import download_raw, show_image
+from app.web.pages.downloads import (
+    download_raw,
+    download_raw_zip,
+    link_raw_zip,
+    show_image,
+    show_picture,
+)
 from app.web.pages.inbox import inbox_router
 from app.web.pages.lists import ListPages
 from app.web.pages.messages import MessagePages
@@ -68,7 +74,10 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     settings_router,
     outbox_router,
     download_raw,
+    link_raw_zip,
+    download_raw_zip,
     show_image,
+    show_picture,
 )
 
 
@@ -139,6 +148,8 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "actions": services.actions,
         "labels": services.labels,
         "links": services.links,
+        "archive": services.archive,
+        "pictures": services.pictures,
         "sample": services.sample,
         "session_cookies": cookies,
         "lists": ListPages(services.database, services.feed, environment),

@@ -1,7 +1,7 @@
 """One message: what its page shows, its neighbours, and that it was read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,14 @@ from app.core.ids import Ids
 from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
-from app.inbox.listing import ROW_COLUMNS, Access, MessageRow, row_values
+from app.inbox.authentication import (
+    AUTHENTICATION_COLUMN,
+    AuthenticationView,
+    read_authentication,
+)
+from app.inbox.listing import ROW_COLUMNS, Access, MessageRow, row_values, shows
+from app.inbox.neighbours import neighbours_query
+from app.inbox.view import View
 from app.storage.db.database import Database
 
 
@@ -27,7 +34,8 @@ class AttachmentView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView(MessageRow):
-    """A message as its page and the API show it. `html` is as it came, not sanitised."""
+    """A message as its page and the API show it. `html` is as it came, not sanitised;
+    `authentication` is None until the message was checked."""
 
     tenant_id: UUID
     trace_id: UUID
@@ -37,6 +45,7 @@ class MessageView(MessageRow):
     text: str
     html: str
     attachments: Sequence[AttachmentView]
+    authentication: AuthenticationView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class Reading:
         """The message, if `access` shows it. Raises `NotFound`."""
         row = await self.database.fetch_one(
             f"""select {ROW_COLUMNS}, message.tenant_id, trace_id,
-                cc_header as cc, date_header as date, is_variant, text, html
+                cc_header as cc, date_header as date, is_variant, text, html,
+                {AUTHENTICATION_COLUMN}
             from message
             join mailbox on mailbox.id = mailbox_id
             join message_body on message_body.message_id = message.id
@@ -75,8 +85,9 @@ class Reading:
             message_id,
             access.tenant_id,
         )
+        values = row_values(row)
         return MessageView(
-            **row_values(row),
+            **values | {"authentication": read_authentication(values["authentication"])},
             attachments=[AttachmentView(**attachment) for attachment in attachments],
         )
 
@@ -90,20 +101,16 @@ class Reading:
                 return attachment
         raise NotFound("There is no such attachment.")
 
-    async def neighbours(self, row: MessageRow) -> Neighbours:
-        """The messages beside one that was opened, in the list of its mailbox."""
-        newer, older = [
-            await self.database.fetch_value(
-                f"""select id from message
-                where mailbox_id = $1 and (received_at, id) {compare} ($2, $3)
-                order by received_at {order}, id {order} limit 1""",
-                row.mailbox_id,
-                row.received_at,
-                row.id,
-            )
-            for compare, order in ((">", "asc"), ("<", "desc"))
-        ]
-        return Neighbours(newer, older)
+    async def neighbours(self, access: Access, view: View, row: MessageRow) -> Neighbours:
+        """The messages beside one that was opened, in the list that it was opened from; where it
+        does not lie in that any more, in the list of its folder."""
+        if view.mailbox_id is not None:
+            access = access.narrow(view.mailbox_id)
+        if not shows(replace(view, unread=False), row):
+            view = View(view.mailbox_id, row.folder)
+        sql, arguments = neighbours_query(access, view, row)
+        found = await self.database.fetch_one(sql, *arguments)
+        return Neighbours(found["newer"], found["older"]) if found else Neighbours(None, None)
 
     async def mark_read(self, view: MessageView) -> None:
         """Remembers that the message was read, and tells so the first time."""

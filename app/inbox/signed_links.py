@@ -1,6 +1,8 @@
 """Signed links: whoever holds one may fetch one object for ten minutes, without signing in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
@@ -37,6 +39,21 @@ class ImageLink:
     content_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class SelectionLink:
+    """Raw messages that are fetched together."""
+
+    tenant_id: UUID
+    message_ids: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLink:
+    """A picture on the web that a message shows."""
+
+    url: str
+
+
 class SignedLinks:
     """Making and opening links. Opening raises `NotFound` for one that was changed or is older."""
 
@@ -44,6 +61,8 @@ class SignedLinks:
         key, signer = secret_key.reveal(), _signer_on(clock)
         self._raw = URLSafeTimedSerializer(key, salt="raw-message", signer=signer)
         self._image = URLSafeTimedSerializer(key, salt="inline-image", signer=signer)
+        self._selection = URLSafeTimedSerializer(key, salt="raw-selection", signer=signer)
+        self._picture = URLSafeTimedSerializer(key, salt="remote-picture", signer=signer)
 
     def sign_raw(self, link: RawLink) -> str:
         """The path of the link."""
@@ -61,6 +80,22 @@ class SignedLinks:
     def open_image(self, token: str) -> ImageLink:
         return ImageLink(*_load(self._image, token))
 
+    def sign_selection(self, link: SelectionLink) -> str:
+        """The path of the link."""
+        ids = [message_id.hex for message_id in link.message_ids]
+        return f"/raw-zip/{self._selection.dumps([link.tenant_id.hex, ids])}"
+
+    def open_selection(self, token: str) -> SelectionLink:
+        tenant_id, message_ids = _load(self._selection, token)
+        return SelectionLink(UUID(tenant_id), [UUID(message_id) for message_id in message_ids])
+
+    def sign_picture(self, link: PictureLink) -> str:
+        """The path of the link."""
+        return f"/picture/{self._picture.dumps(link.url)}"
+
+    def open_picture(self, token: str) -> PictureLink:
+        return PictureLink(_load(self._picture, token))
+
 
 def _signer_on(clock: Clock) -> type[TimestampSigner]:
     class ClockSigner(TimestampSigner):
@@ -70,9 +105,8 @@ def _signer_on(clock: Clock) -> type[TimestampSigner]:
     return ClockSigner
 
 
-def _load(serializer: URLSafeTimedSerializer, token: str) -> list[str]:
+def _load(serializer: URLSafeTimedSerializer, token: str) -> Any:
     try:
-        values: list[str] = serializer.loads(token, max_age=TTL_SECONDS)
+        return serializer.loads(token, max_age=TTL_SECONDS)
     except BadData as error:
         raise NotFound("This link has expired.") from error
-    return values

@@ -11,6 +11,7 @@ from app.inbox.reading import AttachmentView, MessageView
 from app.inbox.sidebar import Counts, MailboxView
 from app.inbox.temporary import TemporaryInbox
 from app.inbox.view import Folder, View
+from app.mime.file_dangers import Danger
 from app.web.assets import STATIC_FOLDER, Assets
 from app.web.pages.actions import Notice
 
@@ -125,7 +126,17 @@ _SIGNED_IN_LIST = {
     "mailbox_address": None,
     "notice": None,
 }
-_OTHERS = {"view": "html", "headers": (), "blocked_images": 3, "previous_id": None, "next_id": None}
+_MESSAGE = {
+    "shown": "html",
+    "html": "<p>Hello</p>",
+    "blocked_images": 3,
+    "pictures": False,
+    "attachments": (),
+    "previous_id": None,
+    "next_id": None,
+    "is_fragment": False,
+    "is_printed": False,
+}
 
 
 def _rows(number: int) -> list[MessageRow]:
@@ -148,6 +159,8 @@ def make_pages() -> list[Page]:
     row = make_hostile_row()
     message = make_message(row)
     bare = make_message(make_row(from_name="", from_address="", subject=""), html="", text="")
+    attachments = list(zip(message.attachments, Danger, strict=False))
+    shown = {**_TEMPORARY, **_MESSAGE, "message": message, "attachments": attachments}
     headers = [("Subject", HOSTILE), ("X-Long", "x" * 900)]
     return [
         Page("start", "start/index.html", {"ttl_seconds": 3600}),
@@ -196,20 +209,26 @@ def make_pages() -> list[Page]:
                 "notice": Notice("Nothing had to be changed.", None),
             },
         ),
-        Page("message", "messages/show.html", {**_TEMPORARY, **_OTHERS, "message": message}),
+        Page("message", "messages/show.html", shown),
+        Page("message, large", "messages/show.html", {**shown, "html": None}),
+        Page("message, pictures", "messages/show.html", {**shown, "pictures": True}),
         Page(
             "message, headers",
             "messages/show.html",
-            {**_TEMPORARY, **_OTHERS, "message": message, "view": "headers", "headers": headers},
+            {**shown, "shown": "headers", "headers": headers, "raw_headers": HOSTILE},
         ),
         Page(
             "message, text",
             "messages/show.html",
             {
                 **_SIGNED_IN,
-                **_OTHERS,
+                **_MESSAGE,
                 "message": message,
-                "view": "text",
+                "view": View(folder="archive"),
+                "attachments": attachments,
+                "shown": "text",
+                "written": HOSTILE,
+                "quoted": HOSTILE,
                 "previous_id": uuid4(),
                 "next_id": uuid4(),
             },
@@ -217,7 +236,7 @@ def make_pages() -> list[Page]:
         Page(
             "message, bare",
             "messages/show.html",
-            {**_TEMPORARY, **_OTHERS, "message": bare, "view": "text", "blocked_images": 0},
+            {**_TEMPORARY, **_MESSAGE, "message": bare, "shown": "text", "blocked_images": 0},
         ),
         Page("sign in", "sign_in/confirm.html", {"token": "tok"}),
         Page("link refused", "sign_in/refused.html", {}),

@@ -17,7 +17,6 @@ from page_samples import (
     NOW,
     FixedClock,
     Page,
-    make_message,
     make_pages,
     make_row,
 )
@@ -318,9 +317,33 @@ def test_row_of_a_bare_message_still_says_something(environment: Environment) ->
 
 
 def test_message_frame_may_open_links_and_nothing_else(environment: Environment) -> None:
-    frame = parse(environment, _PAGES["message"]).css_first("iframe")
-    assert frame.attributes["sandbox"] == "allow-popups allow-popups-to-escape-sandbox"
+    for name in ("message", "message, large"):
+        frame = parse(environment, _PAGES[name]).css_first("iframe")
+        assert frame.attributes["sandbox"] == "allow-popups allow-popups-to-escape-sandbox"
+        assert ("src" in frame.attributes) is (name == "message, large")
     assert (frame.attributes["src"] or "").endswith("/body")
+
+
+def test_message_has_its_document_within_the_page(environment: Environment) -> None:
+    page = _PAGES["message"]
+    frame = parse(environment, page).css_first("iframe")
+    body = environment.get_template("messages/body.html").render(page.context)
+    assert frame.attributes["srcdoc"] == body
+
+
+def test_message_alone_is_what_its_page_shows(environment: Environment) -> None:
+    page = _PAGES["message, text"]
+    alone = environment.get_template("messages/_message.html")
+    assert alone.render(page.context).strip() in render(environment, page)
+    fragment = alone.render({**page.context, "is_fragment": True})
+    title = LexborHTMLParser(fragment).css_first("title").text()
+    assert title == parse(environment, page).css_first("title").text()
+
+
+def test_message_says_which_attachments_are_dangerous(environment: Environment) -> None:
+    items = parse(environment, _PAGES["message"]).css(".attachments li")
+    assert [item.css_first(".careful") is not None for item in items] == [False, True, True]
+    assert "Careful: a program" in items[1].text()
 
 
 def test_message_offers_the_views_it_has(environment: Environment) -> None:
@@ -335,20 +358,24 @@ def test_message_links_to_its_neighbours_and_back(environment: Environment) -> N
     page = _PAGES["message, text"]
     links = {link.attributes["data-key"]: link for link in parse(environment, page).css(".steps a")}
     message = page.context["message"]
-    assert links["o"].attributes["href"] == f"/inbox#m-{message.id}"
-    assert links["k"].attributes["href"] == f"/inbox/m/{page.context['previous_id']}"
-    assert links["j"].attributes["href"] == f"/inbox/m/{page.context['next_id']}"
+    query = "?folder=archive"
+    assert links["o"].attributes["href"] == f"/inbox{query}#m-{message.id}"
+    assert links["k"].attributes["href"] == f"/inbox/m/{page.context['previous_id']}{query}"
+    assert links["j"].attributes["href"] == f"/inbox/m/{page.context['next_id']}{query}"
 
 
 def test_message_without_remote_pictures_has_no_notice(environment: Environment) -> None:
-    message = make_message(make_row())
-    page = _PAGES["message"]
-    assert parse(environment, page, message=message, blocked_images=1).css(".notice")
-    assert not parse(environment, page, message=message, blocked_images=0).css(".notice")
+    samples = (("message", 1, "1 picture"), ("message", 3, "3 pictures"), ("message, large", 1, ""))
+    for name, blocked, words in samples:
+        page = _PAGES[name]
+        notice = parse(environment, page, blocked_images=blocked).css_first(".notice")
+        assert notice.text(strip=True).startswith(words or "Pictures")
+        assert (notice.css_first("a").attributes["href"] or "").endswith("?pictures=1")
+    assert not parse(environment, page, blocked_images=0).css(".notice")
 
 
 def test_body_is_the_sanitised_html_and_runs_nothing(environment: Environment) -> None:
-    html = environment.get_template("messages/body.html").render(html="<p>Hello</p>")
+    html = environment.get_template("messages/body.html").render(_PAGES["message"].context)
     tree = LexborHTMLParser(html)
     assert tree.css_first("body p").text() == "Hello"
     assert tree.css_first("base").attributes == {"target": "_blank"}

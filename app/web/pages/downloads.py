@@ -1,18 +1,42 @@
 """Bytes that a signed link opens, and how a browser is told to treat them."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
-from litestar import get
+from limits import RateLimitItemPerMinute
+from litestar import Request, Response, get, post
 from litestar.params import FromPath
-from litestar.response import Stream
+from litestar.response import Redirect, Stream
 
-from app.core.errors import NotFound
+from app.access.rate_limits import RateLimits
+from app.access.sessions import Session
+from app.core.clock import Clock
+from app.core.errors import InvalidInput, NotFound
+from app.inbox.listing import Access
+from app.inbox.pictures import Picture, RemotePictures
+from app.inbox.raw_archive import RawArchive
 from app.inbox.signed_links import SHOWN_IN_PLACE, SignedLinks
+from app.settings import Settings
 from app.storage.blobs.port import BlobStore
+from app.web.client import client_address
+from app.web.cookies import SessionCookies
 from app.web.given import Given
 
 _ONLY_BYTES = "default-src 'none'; sandbox"
+# For the frame around a mail, whose origin is its own.
+_SHOWN_IN_MAIL = {
+    "content-security-policy": _ONLY_BYTES,
+    "cross-origin-resource-policy": "cross-origin",
+    "cache-control": "private, max-age=600",
+}
+_PICTURES = RateLimitItemPerMinute(600)
+# One pixel that is not seen, as a GIF.
+_NOTHING = Picture(
+    "image/gif",
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;",
+)
 
 
 @get("/raw/{token:str}")
@@ -23,6 +47,37 @@ async def download_raw(
     link = links.open_raw(token)
     return await send_file(
         blobs, link.storage_key, f"{link.message_id}.eml", content_type="message/rfc822"
+    )
+
+
+@post("/inbox/raw-zip", status_code=303)
+async def link_raw_zip(
+    request: Request[Any, Any, Any],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    archive: Given[RawArchive],
+    links: Given[SignedLinks],
+) -> Redirect:
+    """Leads to a signed link, good for ten minutes, to the raw messages that were selected."""
+    await session_cookies.check_form(request, session)
+    try:
+        message_ids = [UUID(given) for given in (await request.form()).getall("ids", [])]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InvalidInput("One of the messages is not named as it should be.") from error
+    link = await archive.select(Access(session.tenant_id), message_ids)
+    return Redirect(links.sign_selection(link), status_code=303)
+
+
+@get("/raw-zip/{token:str}")
+async def download_raw_zip(
+    token: FromPath[str], links: Given[SignedLinks], archive: Given[RawArchive], clock: Given[Clock]
+) -> Stream:
+    """The raw messages of a selection in one archive."""
+    link = links.open_selection(token)
+    return Stream(
+        archive.stream(link),
+        media_type="application/zip",
+        headers=_as_file(f"messages-{clock.now():%Y-%m-%d}.zip"),
     )
 
 
@@ -37,26 +92,39 @@ async def show_image(
     return Stream(
         await _opened(blobs.stream(link.storage_key)),
         media_type=link.content_type,
-        headers={
-            "content-security-policy": _ONLY_BYTES,
-            "cross-origin-resource-policy": "cross-origin",
-            "cache-control": "private, max-age=600",
-        },
+        headers=_SHOWN_IN_MAIL,
     )
+
+
+@get("/picture/{token:str}")
+async def show_picture(
+    request: Request[Any, Any, Any],
+    token: FromPath[str],
+    links: Given[SignedLinks],
+    pictures: Given[RemotePictures],
+    rate_limits: Given[RateLimits],
+    settings: Given[Settings],
+) -> Response[bytes]:
+    """A picture of a message that lies on the web, fetched for the reader. Where it cannot be
+    shown, one that is empty."""
+    link = links.open_picture(token)
+    await rate_limits.count(_PICTURES, "picture", client_address(request, settings.trusted_proxies))
+    picture = await pictures.fetch(link.url) or _NOTHING
+    return Response(picture.content, media_type=picture.content_type, headers=_SHOWN_IN_MAIL)
 
 
 async def send_file(
     blobs: BlobStore, key: str, name: str, *, content_type: str = "application/octet-stream"
 ) -> Stream:
     """An object as a download that no browser opens in place. Raises `NotFound`."""
-    return Stream(
-        await _opened(blobs.stream(key)),
-        media_type=content_type,
-        headers={
-            "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-            "content-security-policy": _ONLY_BYTES,
-        },
-    )
+    return Stream(await _opened(blobs.stream(key)), media_type=content_type, headers=_as_file(name))
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "content-security-policy": _ONLY_BYTES,
+    }
 
 
 async def _opened(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

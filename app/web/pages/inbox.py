@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Router, get
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
 from app.access.sessions import Session
@@ -86,23 +86,26 @@ async def show_message(
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     messages: Given[MessagePages],
-    view: FromQuery[str] = "",
 ) -> Template:
     listed = read_view(request.query_params)
     return await messages.show(
+        request,
         _access(session),
         message_id,
         base_url=_BASE_URL,
-        view=view,
+        listed=listed,
         context=_context(session, session_cookies, listed),
     )
 
 
 @get("/m/{message_id:uuid}/body")
 async def show_body(
-    message_id: FromPath[UUID], session: Given[Session], messages: Given[MessagePages]
+    request: Request[Any, Any, Any],
+    message_id: FromPath[UUID],
+    session: Given[Session],
+    messages: Given[MessagePages],
 ) -> Template:
-    return await messages.body(_access(session), message_id)
+    return await messages.body(request, _access(session), message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)

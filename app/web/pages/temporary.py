@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Router, get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
 from app.eventlog.read import last_position
@@ -80,26 +80,27 @@ async def send_test_mail(
 
 @get("/m/{message_id:uuid}")
 async def show_message(
+    request: Request[Any, Any, Any],
     token: FromPath[str],
     message_id: FromPath[UUID],
     inboxes: Given[TemporaryInboxes],
     messages: Given[MessagePages],
-    view: FromQuery[str] = "",
 ) -> Template:
     inbox = await inboxes.open(token)
     return await messages.show(
-        inbox.access, message_id, base_url=_base_url(token), view=view, context={}
+        request, inbox.access, message_id, base_url=_base_url(token), context={}
     )
 
 
 @get("/m/{message_id:uuid}/body")
 async def show_body(
+    request: Request[Any, Any, Any],
     token: FromPath[str],
     message_id: FromPath[UUID],
     inboxes: Given[TemporaryInboxes],
     messages: Given[MessagePages],
 ) -> Template:
-    return await messages.body((await inboxes.open(token)).access, message_id)
+    return await messages.body(request, (await inboxes.open(token)).access, message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)
