@@ -54,6 +54,21 @@ class Networks:
 
 
 @dataclass(frozen=True, slots=True)
+class Servers:
+    """A list of servers by address, written as comma-separated `ADDRESS:PORT`."""
+
+    addresses: tuple[Listen, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Servers":
+        """Raises ValueError for a part that is no address with a port."""
+        servers = tuple(Listen.parse(part.strip()) for part in text.split(",") if part.strip())
+        for server in servers:
+            ip_address(server.host)
+        return cls(servers)
+
+
+@dataclass(frozen=True, slots=True)
 class MailUrl:
     """How mail leaves: `smtp://[USER:PASSWORD@]HOST[:PORT]`, `smtps://…` (TLS from the start),
     `ses:` or `outbox:`. User and password are percent-encoded (RFC 3986, section 3.2.1)."""
@@ -117,10 +132,13 @@ class Settings:
     public_url: str = "http://127.0.0.1:8000"
     trusted_proxies: Networks = Networks()
     egress_allow: Networks = Networks()
+    dns_resolvers: Servers = Servers()
 
     smtp_listen: Listen = Listen("127.0.0.1", 2525)
     smtp_hostname: str = "localhost"
     smtp_max_message_bytes: int = 75 * 1024 * 1024
+
+    search_engine: str = "postgres"
 
     temporary_domain: str = "pillarbox.test"
     temporary_ttl_seconds: int = 3600
@@ -160,6 +178,11 @@ class Settings:
     def blob_folder(self) -> Path:
         return self.pillarbox_data / "blobs"
 
+    @property
+    def search_folder(self) -> Path:
+        """Of the Whoosh engine."""
+        return self.pillarbox_data / "search"
+
     def http_listen(self, default: Listen) -> Listen:
         """Where a process that serves HTTP listens: on `PORT` of every address if that is set."""
         return Listen("0.0.0.0", self.port) if self.port else default  # noqa: S104
@@ -192,6 +215,7 @@ _PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = {
     Secret: (Secret, "text"),
     Listen: (Listen.parse, "HOST:PORT"),
     Networks: (Networks.parse, "addresses or networks with commas between them"),
+    Servers: (Servers.parse, "ADDRESS:PORT with commas between them"),
     MailUrl: (MailUrl.parse, "smtp://[USER:PASSWORD@]HOST:PORT, smtps://…, ses: or outbox:"),
 }
 _HIDDEN = (Secret, MailUrl)
@@ -217,6 +241,10 @@ def _check(settings: Settings) -> None:
     """The rules that a type alone cannot say."""
     if settings.pillarbox_env not in ("development", "production"):
         raise BadSetting("PILLARBOX_ENV must be development or production.")
+    if settings.search_engine not in ("whoosh", "postgres"):
+        raise BadSetting("SEARCH_ENGINE must be whoosh or postgres.")
+    if settings.search_engine == "whoosh" and settings.dyno:
+        raise BadSetting("SEARCH_ENGINE must be postgres where DYNO is set: disks do not last.")
     if len(settings.secret_key.reveal()) < 32:
         raise BadSetting("SECRET_KEY must have at least 32 characters.")
     if not re.match(r"https?://[^/\s]+\Z", settings.public_url):

@@ -46,6 +46,14 @@ class AttachmentSummary(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+class AuthenticationSummary(msgspec.Struct, frozen=True):
+    """What SPF, DKIM and DMARC came to (RFC 8601, section 2.7); null until it is known."""
+
+    spf: str | None
+    dkim: str | None
+    dmarc: str | None
+
+
 class MessageDetail(MessageSummary, frozen=True, kw_only=True, rename={"from_": "from"}):
     """A message with its decoded text and HTML, as they came, and its attachments."""
 
@@ -54,6 +62,7 @@ class MessageDetail(MessageSummary, frozen=True, kw_only=True, rename={"from_": 
     trace_id: UUID
     text: str
     html: str
+    authentication: AuthenticationSummary
     attachments: Sequence[AttachmentSummary]
 
 
@@ -117,6 +126,7 @@ def summarise(row: MessageRow) -> MessageSummary:
 
 
 def _detail(message: MessageView) -> MessageDetail:
+    found = message.authentication
     return MessageDetail(
         **_fields(message),
         cc=message.cc,
@@ -124,6 +134,9 @@ def _detail(message: MessageView) -> MessageDetail:
         trace_id=message.trace_id,
         text=message.text,
         html=message.html,
+        authentication=AuthenticationSummary(
+            *((found.spf, found.dkim, found.dmarc) if found else (None, None, None))
+        ),
         attachments=[
             AttachmentSummary(part.id, part.file_name, part.content_type, part.size_bytes)
             for part in message.attachments
