@@ -5,14 +5,17 @@ A tenant of 1,000 messages and one of 200,000 are asked in turn, so that the rat
 
 import argparse
 import asyncio
+import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -27,31 +30,12 @@ from tests.benchmarks.report import percentile, report
 _SMALL, _LARGE = 1000, 200_000
 _AT_ONCE = 8
 
-# Words of different lengths, so that rows differ and compress as mail does.
-_FILL = """
-with words as (
-    select array_agg(substr(md5(n::text), 1, 3 + n % 7)) as list from generate_series(1, 400) as n
-), made as (
-    select n, (select string_agg(list[1 + (n * 31 + k * k * 7) % 400], ' ')
-        from words, generate_series(1, 28) as k) as text
-    from generate_series(1, $3::int) as n
+_COLUMNS = (
+    *("id", "tenant_id", "mailbox_id", "trace_id", "identity", "fingerprint", "sha256"),
+    *("content_sha256", "size_bytes", "envelope_from", "from_name", "from_address", "to_header"),
+    *("cc_header", "subject", "snippet", "received_at", "attachment_count", "is_read"),
+    "is_starred",
 )
-insert into message (id, tenant_id, mailbox_id, trace_id, identity, fingerprint, sha256,
-    content_sha256, size_bytes, envelope_from, from_name, from_address, to_header, cc_header,
-    subject, snippet, received_at, attachment_count, is_read, is_starred)
-select gen_random_uuid(), $1, $2, gen_random_uuid(), md5(n::text)::bytea, md5(n::text)::bytea,
-    sha256(n::text::bytea), sha256(n::text::bytea), 4096, 'a@example.org',
-    initcap(split_part(text, ' ', 1) || ' ' || split_part(text, ' ', 2)),
-    split_part(text, ' ', 3) || '@example.org', 'box@bench.test', '',
-    left(text, 20 + n % 50), left(text, 160), now() - n * interval '7 minutes', (n % 5 = 0)::int,
-    n % 3 > 0, n % 11 = 0
-from made
-"""
-_FILL_BODIES = """
-insert into message_body (message_id, tenant_id, text, html)
-select id, tenant_id, repeat(snippet || E'\\n', 24), '<p>' || repeat(snippet || '</p><p>', 24)
-from message where tenant_id = $1
-"""
 
 
 @dataclass(frozen=True)
@@ -67,26 +51,49 @@ async def prepare(pillarbox: Pillarbox) -> Mapping[int, Person]:
     environment = json.loads((pillarbox.data / "run.json").read_text())["environment"]
     services = assemble(read_settings(environment))
     people = {}
-    async with services.running(), httpx.AsyncClient(base_url=pillarbox.url) as client:
+    async with services.running():
         connection = await asyncpg.connect(services.database.url)
         for count in (_SMALL, _LARGE):
             tenant = await services.tenants.create(f"Bench {count}", "developer")
             await services.domains.add(f"b{count}.test", tenant.id, vouched=True)
             mailbox = await services.mailboxes.add(f"box@b{count}.test", tenant.id)
             user = await services.users.add(f"a@b{count}.test", tenant.id, "agent")
-            await connection.execute(_FILL, tenant.id, mailbox.id, count, timeout=300)
-            await connection.execute(_FILL_BODIES, tenant.id, timeout=300)
-            link = await services.sign_in.create_link(user.id)
-            answer = await client.post(f"/sign-in/{link}")
-            cookie = answer.headers["set-cookie"].partition(";")[0]
+            rows = made_up_mail(tenant.id, mailbox.id, count)
+            await connection.copy_records_to_table("message", columns=_COLUMNS, records=rows)
             message_id = await connection.fetchval(
-                "select id from message where tenant_id = $1 order by received_at limit 1",
+                """insert into message_body (message_id, tenant_id, text, html)
+                select id, tenant_id, repeat(snippet || E'\\n', 20),
+                    '<p>' || repeat(snippet || '</p><p style="color:#333">', 20)
+                from message where tenant_id = $1 order by received_at limit 1
+                returning message_id""",
                 tenant.id,
             )
+            link = await services.sign_in.create_link(user.id)
+            async with httpx.AsyncClient(base_url=pillarbox.url) as client:
+                answer = await client.post(f"/sign-in/{link}")
+            cookie = answer.headers["set-cookie"].partition(";")[0]
             people[count] = Person(cookie, message_id)
         await connection.execute("vacuum analyze", timeout=300)
         await connection.close()
     return people
+
+
+def made_up_mail(tenant_id: UUID, mailbox_id: UUID, count: int) -> Iterator[Sequence[object]]:
+    """Rows of different lengths, as mail has them, newest first."""
+    random = Random(7)
+    words = ["".join(random.choices("etaoinshrdlu", k=random.randint(2, 9))) for _ in range(900)]
+    now = datetime.now(UTC)
+    for number in range(count):
+        text = " ".join(random.choices(words, k=30))
+        name = " ".join(random.choices(words, k=2)).title()
+        digest = hashlib.sha256(number.to_bytes(4, "big")).digest()
+        yield (
+            *(uuid4(), tenant_id, mailbox_id, uuid4(), digest, digest, digest, digest, 4096),
+            *(f"{words[number % 900]}@example.org", name, f"{words[number % 900]}@example.org"),
+            *("box@example.test", "", text[: 20 + number % 50], text[:200]),
+            now - timedelta(minutes=7 * number),
+            *(int(number % 5 == 0), number % 3 > 0, number % 11 == 0),
+        )
 
 
 class Browser:
