@@ -14,6 +14,7 @@ from app.access.sign_in import SignIn
 from app.access.sign_in_requests import SignInRequests
 from app.access.users import Users
 from app.consumers.authentication import Authentication
+from app.consumers.indexer import Indexer
 from app.consumers.live import LiveFeed
 from app.core.clock import Clock, SystemClock
 from app.core.dns import Resolver
@@ -46,6 +47,13 @@ from app.inbox.temporary import TemporaryInboxes
 from app.outbound.lanes import open_auth_lane, open_outbox
 from app.outbound.mail_templates import MailTemplates
 from app.outbound.outbox import Outbox
+from app.search.correspondents import Correspondents
+from app.search.port import SearchIndex
+from app.search.postgres import PostgresIndex
+from app.search.rebuilds import Rebuilds
+from app.search.saved import SavedSearches
+from app.search.search import Search
+from app.search.suggestions import Suggestions
 from app.settings import Settings
 from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
@@ -91,6 +99,11 @@ class Services:
     sample: Sample
     feed: LiveFeed
     quarantine: Quarantine
+    search_index: SearchIndex
+    search: Search
+    saved_searches: SavedSearches
+    suggestions: Suggestions
+    rebuilds: Rebuilds
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -100,8 +113,13 @@ class Services:
             async with self.doorbell.listening():
                 yield
         finally:
+            await self.search_index.close()
             await self.doorbell.close()
             await self.database.close()
+
+    def indexer(self) -> Indexer:
+        correspondents = Correspondents(self.database, self.ids)
+        return Indexer(self.log, self.search_index, correspondents, self.rebuilds)
 
     def snapshot_writer(self) -> SnapshotWriter:
         return SnapshotWriter(self.database, self.doorbell, snapshot_path(self.settings))
@@ -168,6 +186,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     log = EventLog(database, doorbell, clock, ids)
     sessions = Sessions(database, log, clock, ids)
     domains = Domains(database, log, clock, ids)
+    search_index = open_index(settings, database)
+    saved_searches = SavedSearches(database, clock, ids)
     return Services(
         settings=settings,
         clock=clock,
@@ -208,4 +228,18 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         sample=Sample(settings.smtp_listen, clock),
         feed=LiveFeed(database, doorbell),
         quarantine=Quarantine(database, log, blobs, clock, ids),
+        search_index=search_index,
+        search=Search(database, search_index, clock),
+        saved_searches=saved_searches,
+        suggestions=Suggestions(database, saved_searches),
+        rebuilds=Rebuilds(database, clock, settings.search_engine),
     )
+
+
+def open_index(settings: Settings, database: Database) -> SearchIndex:
+    # Whoosh takes a while to import, which an installation without it need not pay.
+    if settings.search_engine == "whoosh":
+        from app.search.whoosh_engine.index import WhooshIndex
+
+        return WhooshIndex(settings.search_folder)
+    return PostgresIndex(database)

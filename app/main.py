@@ -28,6 +28,7 @@ from app.web.api.credentials import require_key
 from app.web.api.events import events_router
 from app.web.api.health import health_router
 from app.web.api.messages import messages_router
+from app.web.api.search import search_api_router
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.callbacks.inbound import receive_message
 from app.web.compression import compress_pages
@@ -45,6 +46,7 @@ from app.web.pages.inbox import inbox_router
 from app.web.pages.lists import ListPages
 from app.web.pages.messages import MessagePages
 from app.web.pages.outbox import outbox_router
+from app.web.pages.search import search_router
 from app.web.pages.settings import settings_router
 from app.web.pages.sign_in import (
     ask_for_link,
@@ -61,11 +63,13 @@ from app.web.security import add_security_headers
 from app.web.shutdown import ending_on_signal
 
 _API = "/api/v1"
+_API_ROUTERS = (health_router, messages_router, events_router, search_api_router)
 _PAGES: Sequence[ControllerRouterHandler] = (
     show_start,
     create_inbox,
     temporary_router,
     inbox_router,
+    search_router,
     show_sign_in_form,
     ask_for_link,
     show_sign_in,
@@ -101,7 +105,7 @@ def web_application(services: Services) -> Litestar:
             guards=[require_own_origin(services.settings.public_url)],
         ),
         send_asset,
-        Router(_API, route_handlers=[health_router, messages_router, events_router]),
+        Router(_API, route_handlers=[*_API_ROUTERS]),
     ]
     if services.settings.dyno:
         handlers.append(receive_message)
@@ -135,6 +139,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "ids": services.ids,
         "database": services.database,
         "doorbell": services.doorbell,
+        "egress": services.egress,
         "blobs": services.blobs,
         "mailboxes": services.mailboxes,
         "keys": services.keys,
@@ -151,6 +156,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "archive": services.archive,
         "pictures": services.pictures,
         "sample": services.sample,
+        "search": services.search,
+        "saved_searches": services.saved_searches,
+        "suggestions": services.suggestions,
         "session_cookies": cookies,
         "lists": ListPages(services.database, services.feed, environment),
         "messages": MessagePages(services.reading, services.blobs, services.links),

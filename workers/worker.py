@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 
 import uvloop
@@ -10,25 +11,30 @@ from app.assembly import Services, assemble
 from app.core.log import configure_logging, get_logger
 from app.settings import Settings
 from workers.auth_mail import run_auth_mail
+from workers.authentication import run_authentication
+from workers.child import Child
 from workers.ingest import run_ingest
 from workers.schedule import run_schedule
 
 _log = get_logger("worker")
 
 
-def run_worker(settings: Settings) -> None:
-    """Until SIGINT or SIGTERM. What was under way is rolled back and taken up at the next start."""
+def run_worker(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Until SIGINT or SIGTERM. What was under way is rolled back and taken up at the next start.
+
+    `environment` is what its children are given.
+    """
     configure_logging(human=not settings.production)
-    uvloop.run(_run(settings))
+    uvloop.run(_run(settings, environment))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, environment: Mapping[str, str]) -> None:
     services = assemble(settings)
     told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     async with services.running():
-        work = asyncio.create_task(_work(services))
+        work = asyncio.create_task(_work(services, environment))
         stopping = asyncio.create_task(told_to_stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -38,8 +44,12 @@ async def _run(settings: Settings) -> None:
     _log.info("worker.stop", outcome="stopped")
 
 
-async def _work(services: Services) -> None:
+async def _work(services: Services, environment: Mapping[str, str]) -> None:
+    leader = str(services.ids.new())
+    indexer = Child("indexer", ("indexer", "--leader", leader), environment)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run_ingest(services), name="ingest")
+        tasks.create_task(indexer.keep_running(), name="indexer")
         tasks.create_task(run_auth_mail(services), name="auth mail")
+        tasks.create_task(run_authentication(services), name="authentication")
         tasks.create_task(run_schedule(services), name="schedule")

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 
 from app.cli.preparation import prepare, start_logging
 from workers.worker import run_worker
@@ -10,4 +11,4 @@ from workers.worker import run_worker
 def run(_: argparse.Namespace) -> None:
     settings = start_logging()
     asyncio.run(prepare(settings))
-    run_worker(settings)
+    run_worker(settings, os.environ)

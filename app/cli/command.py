@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
+from uuid import UUID
 
 from app.core.errors import PillarboxError
 from app.embedded.errors import NotRunning
@@ -63,6 +64,9 @@ def _add_processes(verbs: _Verbs) -> None:
         ("migrate", "app.cli.preparation:run", "bring the database to the newest schema"),
     ):
         verbs.add_parser(name, help=words).set_defaults(run=run)
+    indexer = verbs.add_parser("indexer", help="keep the search index (`worker` runs one)")
+    indexer.add_argument("--leader", type=UUID, help=argparse.SUPPRESS)
+    indexer.set_defaults(run="app.cli.indexer:run")
 
 
 def _add_directory(verbs: _Verbs) -> None:
@@ -106,6 +110,10 @@ def _add_noun(verbs: _Verbs, noun: str, verb: str, run: str, words: str) -> argp
 def _add_operations(verbs: _Verbs) -> None:
     shown = verbs.add_parser("status", help="what runs, and what waits")
     _talk_to_installation(shown, "app.cli.status:show_status")
+
+    again = verbs.add_parser("reindex", help="make the search index anew while it is in use")
+    again.add_argument("--mailbox", metavar="ADDRESS", help="only of this mailbox")
+    _talk_to_installation(again, "app.cli.reindex:reindex")
 
     group = verbs.add_parser("quarantine", help="what could not be taken in")
     actions = group.add_subparsers(required=True, metavar="VERB")

@@ -48,6 +48,7 @@ class Indexer:
     types: Sequence[str] = INDEXED_TYPES
     batch_size: int = 200
     _checked: bool = field(default=False, init=False)
+    _generations: dict[UUID, int] = field(default_factory=dict, init=False)
     _postponed: dict[UUID, list[NewEvent]] = field(default_factory=dict, init=False)
     _checking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -58,17 +59,20 @@ class Indexer:
         batch = _Batch.of(events)
         for mailbox_id in batch.expired:
             await self.index.remove_mailbox(mailbox_id)
+            self._generations.pop(mailbox_id, None)
         documents = await read_documents(self.log.database, list(batch.received))
-        generations = {}
         indexed: list[Document] = []
+        written: dict[UUID, int] = {}
         for mailbox_id, message_ids in batch.touched.items():
             mine = [document for document in documents if document.mailbox_id == mailbox_id]
-            if await self._write(mailbox_id, mine, message_ids):
+            generation = await self._write(mailbox_id, mine, message_ids)
+            if generation is not None:
                 indexed += mine
-                generations[mailbox_id] = await self.index.generation(mailbox_id)
+                written[mailbox_id] = generation
             else:
                 self._postponed.setdefault(mailbox_id, []).extend(batch.tell(mine))
-        await self.rebuilds.note_generations(generations)
+        await self.rebuilds.note_generations(written)
+        self._generations |= written
         await self.correspondents.remember([document.message_id for document in documents])
         await self.correspondents.forget_gone(list(batch.deleted_from))
         await self._rest(started, full=len(events) == self.batch_size)
@@ -93,23 +97,23 @@ class Indexer:
 
     async def _write(
         self, mailbox_id: UUID, documents: Sequence[Document], message_ids: set[UUID]
-    ) -> bool:
+    ) -> int | None:
+        """The generation that holds it; None when the mailbox has to be built anew first."""
         gone = message_ids - {document.message_id for document in documents}
         try:
             if gone:
                 await self.index.remove(mailbox_id, sorted(gone))
             if documents:
                 await self.index.put(documents)
+            generation = await self.index.generation(mailbox_id)
+            if generation < self._generations.get(mailbox_id, 0):
+                raise IndexBroken(mailbox_id, "somebody took back what was written to it")
         except IndexBroken as error:
-            _log.warning(
-                "indexer.broken",
-                mailbox_id=str(mailbox_id),
-                outcome="rebuilding",
-                reason=str(error),
-            )
+            _log.warning("indexer.broken", reason=str(error), outcome="rebuilding")
+            self._generations.pop(mailbox_id, None)
             await self.rebuilds.request([mailbox_id])
-            return False
-        return True
+            return None
+        return generation
 
     async def _check_once(self) -> None:
         """Whether any index lost what was written to it, as after a power cut."""
@@ -117,11 +121,11 @@ class Indexer:
             if self._checked:
                 return
             known = await self.rebuilds.known_generations()
-            behind = [
-                mailbox_id
-                for mailbox_id, generation in known.items()
-                if await self.index.generation(mailbox_id) < generation
-            ]
+            behind = []
+            for mailbox_id, generation in known.items():
+                self._generations[mailbox_id] = await self.index.generation(mailbox_id)
+                if self._generations[mailbox_id] < generation:
+                    behind.append(mailbox_id)
             if behind:
                 _log.warning("indexer.behind", mailboxes=len(behind), outcome="rebuilding")
                 await self.rebuilds.request(behind)
@@ -136,7 +140,9 @@ class Indexer:
         if not await self._is_there(rebuild.mailbox_id):
             await self.index.remove_mailbox(rebuild.mailbox_id)
             return
-        await self.rebuilds.finish(rebuild, await self.index.generation(rebuild.mailbox_id))
+        generation = await self.index.generation(rebuild.mailbox_id)
+        self._generations[rebuild.mailbox_id] = generation
+        await self.rebuilds.finish(rebuild, generation)
         await self._tell_postponed(rebuild.mailbox_id)
         _log.info(
             "indexer.rebuild",

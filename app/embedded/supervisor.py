@@ -108,6 +108,7 @@ def _resolve(options: UpOptions) -> dict[str, str]:
     """What the children are told."""
     environment = {
         "PUBLIC_URL": f"http://{_reachable(options.web)}",
+        "SEARCH_ENGINE": "whoosh",
         **{name: value for name, value in options.environment.items() if value.strip()},
         **keep_keys(options.data, options.environment, options.ids),
         "PILLARBOX_DATA": str(options.data.absolute()),

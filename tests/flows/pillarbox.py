@@ -131,9 +131,8 @@ class Pillarbox:
                 environment = (path / "environ").read_bytes().decode(errors="replace")
                 if str(self.data) not in command + environment:
                     continue
-                for name in ("worker", "web", "smtp"):
-                    if command.rstrip().endswith(f"app.cli {name}"):
-                        found.setdefault(name, []).append(int(path.name))
+                if verb := re.search(r"app\.cli (worker|web|smtp|indexer)\b", command):
+                    found.setdefault(verb[1], []).append(int(path.name))
                 if f"{self.data}/postgres" in command or (
                     "postgres" in command and "-D" in command
                 ):
