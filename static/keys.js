@@ -39,7 +39,7 @@
 
   const press = (keys) => {
     if (inList[keys]?.()) return true;
-    const elements = [...document.querySelectorAll(`[data-key="${CSS.escape(keys)}"]`)];
+    const elements = [...document.querySelectorAll(`[data-key="${CSS.escape(keys)}"]`)].filter((element) => !element.closest("[hidden]"));
     const element = elements.find((other) => other.matches("input") && other.checkVisibility()) ?? elements.at(-1);
     if (element?.matches("input")) element.select();
     else if (element?.matches("form")) element.requestSubmit();

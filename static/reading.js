@@ -58,6 +58,16 @@
     row?.scrollIntoView({ block: "nearest" });
   };
 
+  const leave = () => {
+    if (list && depth) history.go(-depth);
+    else location = main.querySelector(".steps a").href;
+  };
+  document.addEventListener("htmx:finally:swap", ({ detail: { ctx } }) => {
+    if (!ctx.then || ctx.response.status >= 400) return;
+    if (ctx.then === "leave") leave();
+    else open(new URL(location), false);
+  });
+
   addEventListener("popstate", ({ state }) => {
     depth = state?.depth ?? 0;
     if (address(location) === shown) return;
@@ -76,7 +86,7 @@
       open(url, true);
     } else if (list && depth && url.hash && shown !== list.address && link.closest(".steps")) {
       event.preventDefault();
-      history.go(-depth);
+      leave();
     }
   });
 })();

@@ -1,4 +1,4 @@
-// A list of one's own mail: how much is selected, and what is done with it without leaving the page.
+// A list of one's own mail: how much is selected, and which messages an action is for.
 (() => {
   const form = document.getElementById("actions");
   if (!form) return;
@@ -15,13 +15,13 @@
     all.indeterminate = number > 0 && number < every.length;
   };
 
+  // With Shift everything between the last box and this one is selected too.
   let last = null;
-  form.addEventListener("click", (event) => {
-    const box = event.target;
+  form.addEventListener("click", ({ target: box, shiftKey }) => {
     if (box.name !== "ids") return;
     const every = boxes();
     const [from, to] = [every.indexOf(last), every.indexOf(box)].sort((one, other) => one - other);
-    if (event.shiftKey && from >= 0) for (const other of every.slice(from, to)) other.checked = box.checked;
+    if (shiftKey && from >= 0) for (const other of every.slice(from, to)) other.checked = box.checked;
     last = box;
   });
   form.addEventListener("change", (event) => {
@@ -31,11 +31,6 @@
   document.addEventListener("htmx:after:swap", count);
   count();
 
-  document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
-    const toast = ctx.quiet ? tasks.findIndex(({ target }) => target?.id === "toasts") : -1;
-    if (toast >= 0) tasks.splice(toast, 1);
-  });
-
   // The row that the keyboard goes on from, when the one it is on leaves the list.
   let next = null;
   const remember = () => {
@@ -43,29 +38,23 @@
     next = row && { row, after: row.nextElementSibling?.matches(".row") ? row.nextElementSibling : row.previousElementSibling };
   };
   document.addEventListener("htmx:after:swap", () => {
-    if (next && !next.row.isConnected && !document.getElementById(next.row.id)) next.after?.querySelector("a")?.focus();
+    if (next && !document.getElementById(next.row.id)) next.after?.querySelector("a")?.focus();
     next = null;
   });
 
   // With nothing selected an action is for the row that has the focus; a star is for its own row.
-  const values = (button) => {
-    if (button.name !== "action") return { action: button.name, ids: button.value };
-    const row = current();
-    const selected = boxes().some((box) => box.checked);
-    return !selected && row ? { action: button.value, ids: row.id.slice(2) } : { action: button.value };
-  };
-
-  document.addEventListener("submit", (event) => {
+  form.addEventListener("submit", (event) => {
     const button = event.submitter;
-    const undo = event.target.matches(".toast form");
-    if (!undo && (event.target !== form || button.hasAttribute("formaction"))) return;
+    if (button.hasAttribute("formaction")) return;
     event.preventDefault();
-    const to = { source: event.target, target: document.getElementById("rows"), swap: "afterbegin" };
-    if (undo) return htmx.ajax("POST", event.target.action, to);
     remember();
+    const isStar = button.name !== "action";
+    const selected = boxes().filter((box) => box.checked);
+    const values = isStar ? { action: button.name, ids: button.value } : { action: button.value };
+    if (!isStar && !selected.length && next) values.ids = next.row.id.slice(2);
+    const sent = { values, quiet: isStar };
+    document.dispatchEvent(new CustomEvent("act", { detail: { form, sent } }));
     button.closest("details")?.removeAttribute("open");
-    // A star shows by itself what it did.
-    htmx.ajax("POST", form.getAttribute("action"), { ...to, values: values(button), quiet: button.name !== "action" });
-    if (button.name === "action") for (const box of boxes()) box.checked = false;
+    if (!isStar) for (const box of selected) box.checked = false;
   });
 })();
