@@ -12,6 +12,8 @@ from litestar import Request, post
 from litestar.params import JSONBody
 
 from app.core.clock import Clock
+from app.core.egress.client import Bounds, Egress
+from app.core.egress.errors import Unreachable
 from app.core.errors import InvalidInput, Unauthenticated
 from app.core.ids import Ids
 from app.mime.addresses import is_valid_address
@@ -21,7 +23,7 @@ from app.web.given import Given
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider sends: exactly one of `raw_mime` and `raw_mime_base64`."""
+    """What a provider sends: exactly one of `raw_mime`, `raw_mime_base64` and `raw_mime_url`."""
 
     event_id: str
     recipients: Sequence[str]
@@ -29,6 +31,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str = ""
     raw_mime: str | None = None
     raw_mime_base64: str | None = None
+    raw_mime_url: str | None = None
     metadata: Mapping[str, Any] = {}
 
 
@@ -43,6 +46,7 @@ async def receive_message(
     request: Request[Any, Any, Any],
     data: JSONBody[InboundMessage],
     spool: Given[SpoolWriter],
+    egress: Given[Egress],
     settings: Given[Settings],
     clock: Given[Clock],
     ids: Given[Ids],
@@ -50,11 +54,9 @@ async def receive_message(
     """Answers 202 once the message is durable. Needs `Authorization: Bearer
     INGESTER_INBOUND_TOKEN`, in production always."""
     _check_token(request, settings)
-    raw = _decode(data)
-    if len(raw) > settings.smtp_max_message_bytes:
-        raise InvalidInput("The message is larger than this server takes.")
     if not data.recipients or not all(is_valid_address(address) for address in data.recipients):
         raise InvalidInput("`recipients` must be e-mail addresses, at least one.")
+    raw = await _read(data, egress, settings.smtp_max_message_bytes)
     item_id = ids.new()
     metadata = ItemMetadata(
         item_id=item_id,
@@ -82,12 +84,38 @@ def _check_token(request: Request[Any, Any, Any], settings: Settings) -> None:
         raise Unauthenticated("The inbound token is missing or wrong.")
 
 
-def _decode(data: InboundMessage) -> bytes:
-    if (data.raw_mime is None) == (data.raw_mime_base64 is None):
-        raise InvalidInput("Send exactly one of `raw_mime` and `raw_mime_base64`.")
-    if data.raw_mime is not None:
-        return data.raw_mime.encode()
+async def _read(data: InboundMessage, egress: Egress, max_bytes: int) -> bytes:
+    """The message, in whichever way it was given."""
+    given = (data.raw_mime, data.raw_mime_base64, data.raw_mime_url)
+    if sum(value is not None for value in given) != 1:
+        raise InvalidInput("Send exactly one of `raw_mime`, `raw_mime_base64` and `raw_mime_url`.")
+    if data.raw_mime_url is not None:
+        return await _fetch(egress, data.raw_mime_url, max_bytes)
+    raw = data.raw_mime.encode() if data.raw_mime is not None else _decode(data.raw_mime_base64)
+    if len(raw) > max_bytes:
+        raise InvalidInput(_TOO_LARGE)
+    return raw
+
+
+def _decode(text: str | None) -> bytes:
     try:
-        return base64.b64decode(data.raw_mime_base64 or "", validate=True)
+        return base64.b64decode(text or "", validate=True)
     except binascii.Error as error:
         raise InvalidInput("`raw_mime_base64` is not base64.") from error
+
+
+async def _fetch(egress: Egress, url: str, max_bytes: int) -> bytes:
+    answer = await egress.send("GET", url, Bounds(max_bytes, total_seconds=_FETCH_SECONDS))
+    if answer.status in _MAY_COME or answer.status >= 500:
+        raise Unreachable("`raw_mime_url` cannot be had just now.")
+    if answer.status != 200 or not answer.content:
+        raise InvalidInput("`raw_mime_url` has no message.")
+    if answer.is_cut:
+        raise InvalidInput(_TOO_LARGE)
+    return answer.content
+
+
+_TOO_LARGE = "The message is larger than this server takes."
+_FETCH_SECONDS = 60
+# Request Timeout, Too Early, Too Many Requests.
+_MAY_COME = (408, 425, 429)

@@ -1,7 +1,9 @@
 """`POST /events/inbound`: mail that a provider hands over."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from mailroom import Mailroom
 from app.assembly import assemble
 from app.core.secrets import Secret
 from app.main import ingester_application
-from app.settings import Settings
+from app.settings import Networks, Settings
 
 RAW = b"Subject: From a provider\r\nMessage-ID: <p@example.org>\r\n\r\n\xff8-bit\r\n"
 
@@ -30,7 +32,12 @@ def payload(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return replace(settings, ingester_inbound_token=Secret("right"))
+    return replace(
+        settings,
+        ingester_inbound_token=Secret("right"),
+        smtp_max_message_bytes=2000,
+        egress_allow=Networks.parse("127.0.0.1"),
+    )
 
 
 @pytest.fixture
@@ -56,6 +63,11 @@ async def test_message_is_delivered_when_a_provider_was_told_202(
     [
         {"raw_mime_base64": None},
         {"raw_mime": "Subject: both\r\n\r\n"},
+        {"raw_mime_url": "https://mail.example/both"},
+        {"raw_mime_base64": None, "raw_mime_url": ""},
+        {"raw_mime_base64": None, "raw_mime_url": "file:///etc/passwd"},
+        {"raw_mime_base64": None, "raw_mime_url": "http://169.254.169.254/latest/meta-data/"},
+        {"raw_mime_base64": None, "raw_mime_url": "http://[::1]:8000/"},
         {"raw_mime_base64": "not base64!"},
         {"recipients": []},
         {"recipients": ["no address"]},
@@ -67,6 +79,58 @@ async def test_request_is_refused_and_nothing_spooled_when_its_body_is_wrong(
 ) -> None:
     answer = await ingester.post("/events/inbound", json=payload(**changes))
     assert answer.status_code == 400
+    assert not await mailroom.drain.take_what_is_there()
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """The address of a message at another host."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/message"
+
+
+def response(content: bytes, status: str = "200 OK") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+async def test_message_is_fetched_when_its_address_was_given(
+    ingester: httpx.AsyncClient, mailroom: Mailroom
+) -> None:
+    async with answering(response(RAW)) as url:
+        body = payload(raw_mime_base64=None, raw_mime_url=url)
+        assert (await ingester.post("/events/inbound", json=body)).status_code == 202
+    await mailroom.take_in()
+    (row,) = await mailroom.rows()
+    assert (row.subject, row.size_bytes) == ("From a provider", len(RAW))
+
+
+@pytest.mark.parametrize(
+    "answer,status",
+    [
+        (response(b"", "404 Not Found"), 400),
+        (response(b"", "302 Found"), 400),
+        (response(b""), 400),
+        (response(b"x" * 3000), 400),
+        (response(b"", "429 Too Many Requests"), 503),
+        (response(b"", "500 Internal Server Error"), 503),
+        (response(RAW)[:-1], 503),
+        (b"", 503),
+    ],
+)
+async def test_provider_is_told_to_come_again_only_when_that_may_help(
+    ingester: httpx.AsyncClient, mailroom: Mailroom, answer: bytes, status: int
+) -> None:
+    async with answering(answer) as url:
+        body = payload(raw_mime_base64=None, raw_mime_url=url)
+        assert (await ingester.post("/events/inbound", json=body)).status_code == status
     assert not await mailroom.drain.take_what_is_there()
 
 
