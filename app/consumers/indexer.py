@@ -75,6 +75,13 @@ class Indexer:
         self._generations |= written
         await self.correspondents.remember([document.message_id for document in documents])
         await self.correspondents.forget_gone(list(batch.deleted_from))
+        _log.info(
+            "indexer.indexed",
+            messages=len(indexed),
+            mailboxes=len(batch.touched),
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+            outcome="indexed",
+        )
         await self._rest(started, full=len(events) == self.batch_size)
         return batch.tell(indexed)
 
