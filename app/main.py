@@ -35,6 +35,7 @@ from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.origin import require_own_origin
+from app.web.pages.design import show_design
 from app.web.pages.downloads import (
     download_raw,
     download_raw_zip,
@@ -109,6 +110,8 @@ def web_application(services: Services) -> Litestar:
     ]
     if services.settings.dyno:
         handlers.append(receive_message)
+    if not services.settings.production:
+        handlers.append(Router("/", route_handlers=[show_design], include_in_schema=False))
     return _create(services, handlers)
 
 

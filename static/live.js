@@ -7,12 +7,12 @@
     live.textContent = text;
   };
 
-  // Newest first. A row older than all that is shown comes with "Load more", unless there is no more;
+  // Newest first, and of one second the later id, as the server sorts. A row older than all that is shown comes with "Load more", unless there is no more;
   // one newer than all is not for a page of older mail.
   const insert = (rows, row) => {
-    const moment = row.querySelector("time").dateTime;
+    const rank = (one) => one.querySelector("time").dateTime + one.id;
     let next = rows.firstElementChild;
-    while (next?.matches(".row") && next.querySelector("time").dateTime > moment) next = next.nextElementSibling;
+    while (next?.matches(".row") && rank(next) > rank(row)) next = next.nextElementSibling;
     if (next?.id === "more" || (!live && next === rows.firstElementChild)) return;
     row.classList.add("arrived");
     rows.insertBefore(row, next);
