@@ -50,7 +50,7 @@ class MessageRow:
     size_bytes: int
     sha256: bytes
     ticket_id: UUID | None
-    labels: Sequence[LabelView]
+    labels: tuple[LabelView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from app.core.clock import Clock
 from app.web.assets import Assets
+from app.web.rows import keep_rows
 
 TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
 
@@ -16,9 +17,9 @@ TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
 def create_environment(clock: Clock, assets: Assets) -> Environment:
     """The environment that renders every template; escaping is always on.
 
-    Templates see `asset(name)` and `icon(name)`, and the filters `age`, `time_left`, `exact`,
-    `iso`, `duration`, `size`, `counted`, `capped`, `printable` and `file_icon`. An
-    undefined variable raises.
+    Templates see `asset(name)`, `icon(name)` and `draw_rows(rows, base_url, view)`, and the filters
+    `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable` and
+    `file_icon`. An undefined variable raises.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
@@ -41,6 +42,9 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "printable": keep_printable,
         "file_icon": choose_file_icon,
     }
+    environment.globals["draw_rows"] = keep_rows(
+        environment, lambda moment: describe_age(moment, clock.now())
+    )
     return environment
 
 

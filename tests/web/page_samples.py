@@ -63,7 +63,7 @@ def make_hostile_row() -> MessageRow:
         to=HOSTILE,
         subject=HOSTILE,
         snippet=HOSTILE,
-        labels=[LabelView(UUID(int=8), HOSTILE, "red")],
+        labels=(LabelView(UUID(int=8), HOSTILE, "red"),),
     )
 
 

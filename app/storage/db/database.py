@@ -57,6 +57,7 @@ class Database:
             server_settings=_SERVER_SETTINGS,
             command_timeout=30,
             timeout=5,
+            reset=_keep_as_it_is,
         )
         self._engine.config = {"dsn": self.url, "server_settings": _SERVER_SETTINGS}
         self._engine.pool = self._opened
@@ -108,6 +109,11 @@ class Database:
         if self._opened is None:
             raise Unavailable("The database is closed.")
         return self._opened
+
+
+async def _keep_as_it_is(_: Connection) -> None:
+    """Nothing here changes a session, and open transactions are ended before this is called. The
+    default would ask the server once more after every query."""
 
 
 @contextmanager

@@ -1,0 +1,54 @@
+"""Rows are kept as they were drawn, and drawn anew when anything of them has changed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from page_samples import NOW, FixedClock, make_hostile_row, make_row
+
+from app.inbox.listing import LabelView
+from app.inbox.view import View
+from app.web.assets import STATIC_FOLDER, Assets
+from app.web.rendering import create_environment
+
+
+class Clock(FixedClock):
+    moved = timedelta()
+
+    def now(self):  # type: ignore[no-untyped-def]
+        return NOW + self.moved
+
+
+def drawing(clock: Clock):  # type: ignore[no-untyped-def]
+    environment = create_environment(clock, Assets.of(STATIC_FOLDER))
+    fresh = environment.get_template("messages/_row.html")
+    kept = environment.globals["draw_rows"]
+    return kept, lambda rows, base_url, view: fresh.render(rows=rows, base_url=base_url, view=view)
+
+
+def test_kept_rows_are_what_the_template_draws_whatever_changed() -> None:
+    clock = Clock()
+    kept, fresh = drawing(clock)
+    row = make_row()
+    variants = [
+        row,
+        replace(row, is_read=True),
+        replace(row, is_starred=True),
+        replace(row, subject="Another"),
+        replace(row, labels=(LabelView(row.id, "Bills", "red"),)),
+        make_hostile_row(),
+        replace(row, received_at=row.received_at - timedelta(days=400)),
+    ]
+    for _ in range(2):
+        for base_url, view in (("/inbox", View(folder="inbox")), ("/t/x", None)):
+            for one in variants:
+                assert kept([one], base_url, view) == fresh([one], base_url, view)
+        assert kept(variants, "/inbox", View()) == fresh(variants, "/inbox", View())
+
+
+def test_row_grows_older_while_it_is_kept() -> None:
+    clock = Clock()
+    kept, fresh = drawing(clock)
+    row = make_row()
+    before = kept([row], "/inbox", None)
+    clock.moved = timedelta(minutes=1)
+    assert kept([row], "/inbox", None) == fresh([row], "/inbox", None) != before
