@@ -11,10 +11,13 @@ from app.mime.file_names import display_file_name, safe_file_name
 from app.mime.headers import header_text, read_header
 from app.mime.html_text import html_to_text
 from app.mime.multipart import Part
+from app.mime.parameters import Value
 from app.mime.parsed import MAX_HTML_CHARS, MAX_TEXT_CHARS, Attachment
+from app.mime.tnef import NotTnef, PackedFile, PackedMessage, open_tnef
 
 # What is decoded is bounded too: each octet that a charset does not have costs a microsecond.
 _OCTETS_PER_CHAR = 2
+_MAX_CONTAINERS = 5
 _CONTENT_ID = re.compile(r"cid:([^\s\"'<>)]{1,1000})", re.I)
 
 
@@ -29,9 +32,16 @@ class Bodies:
 
 
 def read_bodies(root: Part) -> Bodies:
-    """Every leaf of the tree is in the result: shown, attached, or both where it is too long."""
+    """Every leaf of the tree is in the result: shown, attached, or both where it is too long.
+
+    A winmail.dat is opened as well: its files are attached behind it, and its text is shown where
+    the message has none of its own.
+    """
     reader = _Reader()
     sections = reader.read(root, is_choice=False)
+    for message in reader.open_containers():
+        if not any((section.text or section.html or "").strip() for section in sections):
+            sections = reader.read_packed(message)
     html = _join_html(sections) if any(section.html is not None for section in sections) else ""
     attachments = tuple(_attach(reader.attached, html)) if reader.attached else ()
     text = _join_text(sections)[:MAX_TEXT_CHARS]
@@ -81,6 +91,30 @@ class _Reader:
         shown = self._decode(part, self._text_left)
         self._text_left -= len(shown)
         return (_Section(shown, None),)
+
+    def open_containers(self) -> Sequence[PackedMessage]:
+        """The messages in containers among what is attached; their files are attached now."""
+        opened: list[PackedMessage] = []
+        for part in [part for part in self.attached if _is_container(part)][:_MAX_CONTAINERS]:
+            try:
+                message = open_tnef(part.content)
+            except NotTnef:
+                self.defects.add("winmail-unreadable")
+                continue
+            self.attached.extend(map(_unpacked_part, message.files))
+            opened.append(message)
+        return opened
+
+    def read_packed(self, message: PackedMessage) -> Sequence[_Section]:
+        """The text of a container, which has one form or both."""
+        forms = [("text/plain", message.text), ("text/html", message.html)]
+        return _merge_alternatives(
+            [
+                self._read_leaf(_utf8_part(content_type, text), is_choice=True)
+                for content_type, text in forms
+                if text.strip()
+            ]
+        )
 
     def _decode(self, part: Part, chars_left: int) -> str:
         """The text of a part, cut where it is too long for a page."""
@@ -138,6 +172,21 @@ def _attach(parts: Iterable[Part], html: str) -> Iterable[Attachment]:
             disposition=_disposition(part),
             is_inline=bool(content_id) and content_id in shown,
         )
+
+
+def _is_container(part: Part) -> bool:
+    return part.content_type in ("application/ms-tnef", "application/vnd.ms-tnef") or (
+        part.content_type == "application/octet-stream" and part.file_name.lower() == "winmail.dat"
+    )
+
+
+def _unpacked_part(file: PackedFile) -> Part:
+    disposition = Value("attachment", {"filename": file.name})
+    return Part(Value(file.content_type), disposition, file.content_id, file.content)
+
+
+def _utf8_part(content_type: str, text: str) -> Part:
+    return Part(Value(content_type, {"charset": "utf-8"}), Value(""), "", text.encode())
 
 
 def _disposition(part: Part) -> str:
