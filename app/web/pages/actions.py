@@ -89,6 +89,20 @@ async def undo(
     return await _answer(request, session, session_cookies, database, form, _UNDONE, outcome)
 
 
+@post("/labels/{label_id:uuid}/delete")
+async def delete_label(
+    request: Request[Any, Any, Any],
+    label_id: FromPath[UUID],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    labels: Given[Labels],
+) -> Redirect:
+    """The word goes, the messages that had it stay."""
+    await session_cookies.check_form(request, session)
+    await labels.remove(session.tenant_id, label_id)
+    return Redirect("/inbox", status_code=303)
+
+
 def describe_notice(values: Mapping[str, str]) -> Notice | None:
     """What the address of a list says was just done; None when it says nothing of the kind."""
     try:

@@ -16,7 +16,7 @@ from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
 from app.web.cookies import SessionCookies
 from app.web.given import Given
-from app.web.pages.actions import act, describe_notice, undo
+from app.web.pages.actions import act, delete_label, describe_notice, undo
 from app.web.pages.lists import Context, ListPages, read_view
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After, Cursor
@@ -162,5 +162,6 @@ inbox_router = Router(
         download_attachment,
         act,
         undo,
+        delete_label,
     ],
 )

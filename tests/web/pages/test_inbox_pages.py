@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import httpx
@@ -214,3 +214,15 @@ async def test_open_list_is_told_of_what_changed_and_of_nothing_twice(
     await mailroom.take_in()
     (arrival,) = await follow(ids[-1], 1)
     assert ">new<" in arrival
+
+
+async def test_label_goes_and_its_messages_stay_when_it_is_deleted(signed_in: SignedIn) -> None:
+    rows = await signed_in.mailroom.rows()
+    await signed_in.act("label", rows[:1], name="Bills")
+    (label,) = (await signed_in.mailroom.rows())[0].labels
+    other = await signed_in.mailroom.services.tenants.create("Other", "developer")
+    theirs = await signed_in.mailroom.services.labels.ensure(other.id, "Theirs")
+    assert (await signed_in.post(f"/inbox/labels/{theirs.id}/delete")).status_code == 404
+    assert (await signed_in.client.post(f"/inbox/labels/{label.id}/delete")).status_code == 403
+    assert (await signed_in.post(f"/inbox/labels/{label.id}/delete")).status_code == 303
+    assert await signed_in.mailroom.rows() == [replace(row, labels=()) for row in rows]
