@@ -36,7 +36,8 @@ MAIL_POLICY = (
 _HEADERS: Mapping[str, str] = {
     "content-security-policy": _PAGE_POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not `no-referrer`: with it browsers name no origin in a form's request (Fetch, section 3.2).
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",

@@ -28,9 +28,11 @@ class Postman:
     mails: list[OutgoingMail] = field(default_factory=list)
     breaks: bool = False
     waits_for: asyncio.Event | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, mail: OutgoingMail) -> SendResult:
         self.mails.append(mail)
+        self.reached.set()
         if self.waits_for:
             await self.waits_for.wait()
         if self.breaks:
@@ -209,8 +211,7 @@ async def test_request_of_a_worker_that_died_is_taken_up_by_another(
     await services.sign_in_requests.add(ADA, "")
     postman.waits_for = asyncio.Event()
     dying = asyncio.create_task(mail.send_due())
-    while not postman.mails:
-        await asyncio.sleep(0.01)
+    await postman.reached.wait()
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     postman.waits_for = None

@@ -76,11 +76,12 @@ async def show_outbox_body(
 ) -> Template:
     """The document for the sandboxed frame."""
     _require(request, settings)
-    message = parse_message((await asyncio.to_thread(outbox.find, item_id)).raw)
-    safe = sanitise_html(message.html, remote_image=lambda _: "", cid_url=lambda _: "")
+    item = await asyncio.to_thread(outbox.find, item_id)
+    html = parse_message(item.raw).html
+    safe = sanitise_html(html, remote_image=lambda _: "", cid_url=lambda _: "")
     return Template(
         "messages/body.html",
-        context={"html": safe.html},
+        context={"html": safe.html, "message": _describe(item), "is_printed": False},
         headers={"content-security-policy": MAIL_POLICY},
     )
 

@@ -155,5 +155,5 @@ async def test_every_page_keeps_to_itself(web: httpx.AsyncClient, inbox_url: str
         headers = (await web.get(url)).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
