@@ -13,7 +13,7 @@ from app.core.log import get_logger
 from app.embedded.process import describe_end, spawn, wait_end
 
 _log = get_logger("worker")
-_RESTART = Backoff(first_seconds=0.1, ceiling_seconds=15)
+_RESTART = Backoff(first_seconds=0.1, ceiling_seconds=3)
 _STEADY_SECONDS = 30.0
 _STOP_SECONDS = 8.0
 """From SIGTERM to SIGKILL; less than the worker itself is given."""

@@ -21,7 +21,7 @@ from app.settings import read_settings
 pytestmark = pytest.mark.flow
 
 TENANT = "Temporary inboxes"
-KILLS = 24
+KILLS = 20
 T = TypeVar("T")
 
 
@@ -69,11 +69,11 @@ def wait_until_it_agrees(pillarbox: Pillarbox, count: int) -> None:
 
 
 class Mail(threading.Thread):
-    """Sends numbered mails one after the other until it is told to stop."""
+    """Sends numbered mails one after the other, from a number on, until it is told to stop."""
 
-    def __init__(self, pillarbox: Pillarbox, inbox: Inbox) -> None:
+    def __init__(self, pillarbox: Pillarbox, inbox: Inbox, first: int = 0) -> None:
         super().__init__(daemon=True)
-        self.accepted = 0
+        self.accepted = first
         self._ended = threading.Event()
         self._pillarbox, self._inbox = pillarbox, inbox
 
@@ -84,7 +84,13 @@ class Mail(threading.Thread):
                 mail = compose(self._inbox.address, self.accepted)
                 self.accepted += send(client, self._inbox.address, mail)
 
+    def send_until(self, count: int) -> int:
+        self.start()
+        wait_until(lambda: self.accepted >= count, "mail arrives", 120)
+        return self.stop()
+
     def stop(self) -> int:
+        """The number to go on with."""
         self._ended.set()
         self.join()
         return self.accepted
@@ -126,17 +132,11 @@ def test_index_agrees_when_everything_was_killed_and_the_folder_is_gone_or_spoil
     folder = pillarbox.data / "search"
     count = 0
     for harm in ("nothing", "deleted", "older", "cut"):
-        mail = Mail(pillarbox, inbox)
-        mail.start()
-        wait_until(lambda mail=mail: mail.accepted >= 80, "mail arrives")
-        count += mail.stop()
+        count = Mail(pillarbox, inbox, count).send_until(count + 80)
         if harm == "older":
             wait_until_it_agrees(pillarbox, count)
             shutil.copytree(folder, pillarbox.folder / "older")
-            mail = Mail(pillarbox, inbox)
-            mail.start()
-            wait_until(lambda mail=mail: mail.accepted >= 40, "mail arrives")
-            count += mail.stop()
+            count = Mail(pillarbox, inbox, count).send_until(count + 40)
             wait_until_it_agrees(pillarbox, count)
         pillarbox.kill()
         wait_until(lambda: not pillarbox.children(), "nothing outlives it", 30)
@@ -162,10 +162,7 @@ def test_indexer_ends_with_the_worker_and_comes_back_with_it(pillarbox: Pillarbo
 
 def test_mailboxes_are_rebuilt_by_command_while_searches_go_on(pillarbox: Pillarbox) -> None:
     inbox = pillarbox.create_inbox()
-    mail = Mail(pillarbox, inbox)
-    mail.start()
-    wait_until(lambda: mail.accepted >= 600, "mail arrives")
-    count = mail.stop()
+    count = Mail(pillarbox, inbox).send_until(600)
     wait_until_it_agrees(pillarbox, count)
     key = pillarbox.run("key", "create", "--tenant", TENANT, "--scope", "messages:read")
     found: list[bool] = []
