@@ -65,8 +65,9 @@
   document.addEventListener("focusout", (event) => {
     if (event.target.matches("search [role=combobox]")) show(event.target, false);
   });
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const box = document.activeElement;
-    if (box.matches("search [role=combobox]")) show(box, listOf(box).children.length > 0);
+    if (!box.matches("search [role=combobox]") || ctx.target !== listOf(box)) return;
+    show(box, listOf(box).children.length > 0);
   });
 })();
