@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from app.access.sessions import SessionView
 from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
 from app.inbox.sidebar import Counts, MailboxView
@@ -14,6 +15,7 @@ from app.inbox.view import Folder, View
 from app.mime.file_dangers import Danger
 from app.web.assets import STATIC_FOLDER, Assets
 from app.web.pages.actions import Notice
+from app.web.pages.outbox import OutboxRow
 
 ASSETS = Assets.of(STATIC_FOLDER)
 NOW = datetime(2026, 11, 22, 6, 37, 12, tzinfo=UTC)
@@ -239,12 +241,50 @@ def make_pages() -> list[Page]:
             {**_TEMPORARY, **_MESSAGE, "message": bare, "shown": "text", "blocked_images": 0},
         ),
         Page("sign in", "sign_in/confirm.html", {"token": "tok"}),
+        *(
+            Page(f"sign in, {state}", "sign_in/ask.html", {**_ASK, "state": state})
+            for state in ("new", "no_address", "asked")
+        ),
+        Page("sign in, not set up", "sign_in/ask.html", {**_ASK, "is_set_up": False}),
         Page("link refused", "sign_in/refused.html", {}),
         Page("signed out", "sign_in/signed_out.html", {}),
         *(
             Page(f"error {status}", "errors/problem.html", _error(status))
             for status in (400, 403, 404, 405, 429, 500, 502, 503)
         ),
+        *_make_settings_pages(),
+    ]
+
+
+_ASK = {
+    "state": "new",
+    "next_path": '/inbox?"><script>alert(1)</script>',
+    "is_set_up": True,
+    "shows_outbox": True,
+    "minutes": 15,
+}
+
+
+def _make_settings_pages() -> list[Page]:
+    sessions = [
+        SessionView(UUID(int=number), HOSTILE, NOW - timedelta(days=30), NOW, number == 1)
+        for number in (1, 2, 3)
+    ]
+    row = OutboxRow(UUID(int=1), HOSTILE, HOSTILE, NOW)
+    mail = {"row": row, "from_": HOSTILE, "text": HOSTILE, "has_html": True, "link": "/sign-in/x"}
+    return [
+        *(
+            Page(
+                f"sessions, {number}",
+                "settings/sessions.html",
+                {**_SIGNED_IN, "sessions": [(view, "A browser") for view in sessions[:number]]},
+            )
+            for number in (1, 3)
+        ),
+        Page("outbox, empty", "outbox/list.html", {"rows": []}),
+        Page("outbox", "outbox/list.html", {"rows": [row, row]}),
+        Page("outbox, mail", "outbox/show.html", mail),
+        Page("outbox, bare mail", "outbox/show.html", {**mail, "has_html": False, "link": ""}),
     ]
 
 
