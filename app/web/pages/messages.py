@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from app.core.errors import PillarboxError
 from app.core.log import get_logger
+from app.inbox.invitations import find_invitation
 from app.inbox.listing import EVERYTHING, Access
 from app.inbox.reading import AttachmentView, MessageView, Reading
 from app.inbox.signed_links import ImageLink, PictureLink, RawLink, SignedLinks
@@ -85,6 +86,7 @@ class MessagePages:
                 "base_url": base_url,
                 "message": message,
                 "attachments": _list_attachments(message, shown),
+                "invitation": await find_invitation(self.blobs, message.attachments),
                 "shown": shown,
                 "pictures": pictures,
                 "is_fragment": is_fragment,
@@ -182,8 +184,8 @@ def _describe_text(text: str) -> Mapping[str, object]:
     written, quoted = split_quote(text)
     # `link_addresses` escapes.
     return {
-        "written": Markup(link_addresses(written)),  # noqa: S704
-        "quoted": Markup(link_addresses(quoted)),  # noqa: S704
+        "written": Markup(link_addresses(written.rstrip())),  # noqa: S704
+        "quoted": Markup(link_addresses(quoted.strip("\r\n"))),  # noqa: S704
     }
 
 
