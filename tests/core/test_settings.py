@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import BadSetting
-from app.settings import Listen, Settings, read_settings
+from app.core.secrets import Secret
+from app.settings import Listen, MailUrl, Settings, read_settings
 
 KEYS = {"SECRET_KEY": "s" * 32, "ENCRYPTION_KEY": "e" * 32}
 
@@ -31,6 +32,16 @@ def read(**changes: str) -> Settings:
         ({"SPOOL_URL": "s3:no spaces", "S3_BUCKET_NAME": "b"}, "SPOOL_URL"),
         ({"DYNO": "web.1"}, "SPOOL_URL"),
         ({"PILLARBOX_ENV": "staging"}, "PILLARBOX_ENV"),
+        ({"AUTH_MAIL_URL": "mail.example.org"}, "AUTH_MAIL_URL"),
+        ({"AUTH_MAIL_URL": "http://mail.example.org"}, "AUTH_MAIL_URL"),
+        ({"AUTH_MAIL_URL": "smtp://"}, "AUTH_MAIL_URL"),
+        ({"AUTH_MAIL_URL": "smtp://host:70000"}, "AUTH_MAIL_URL"),
+        ({"AUTH_MAIL_URL": "smtp://user@host"}, "AUTH_MAIL_URL"),
+        ({"AUTH_MAIL_URL": "smtp://host/path"}, "AUTH_MAIL_URL"),
+        ({"AUTH_MAIL_URL": "outbox:", "PILLARBOX_ENV": "production"}, "AUTH_MAIL_URL"),
+        ({"MAIL_FROM": "Pillarbox"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "A <a@b.test>\r\nBcc: <c@d.test>"}, "MAIL_FROM"),
+        ({"SIGN_IN_MAILS_PER_HOUR": "0"}, "SIGN_IN_MAILS_PER_HOUR"),
     ],
 )
 def test_start_is_refused_in_one_line_that_names_the_setting_when_it_is_bad(
@@ -49,6 +60,41 @@ def test_secrets_do_not_show_themselves() -> None:
     with pytest.raises(BadSetting) as caught:
         read(SECRET_KEY="hunter2")
     assert "hunter2" not in str(caught.value)
+
+
+def test_password_of_a_mail_server_does_not_show_itself() -> None:
+    settings = read(AUTH_MAIL_URL="smtps://ada:hunter2%40@mail.example.org")
+    assert "hunter2" not in repr(settings)
+    assert settings.auth_mail
+    assert settings.auth_mail.password == Secret("hunter2@")
+    with pytest.raises(BadSetting) as caught:
+        read(AUTH_MAIL_URL="imap://ada:hunter2@mail.example.org")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("smtp://mail.example.org", MailUrl("smtp", "mail.example.org", 587)),
+        ("smtp://[::1]:25", MailUrl("smtp", "::1", 25)),
+        ("smtps://mail.example.org", MailUrl("smtps", "mail.example.org", 465)),
+        ("smtp://u:p@h:2525", MailUrl("smtp", "h", 2525, "u", Secret("p"))),
+        ("ses:", MailUrl("ses")),
+        ("outbox:", MailUrl("outbox")),
+    ],
+)
+def test_way_of_mail_reads_as_it_is_written(text: str, url: MailUrl) -> None:
+    assert read(AUTH_MAIL_URL=text).auth_mail == url
+
+
+def test_sign_in_mail_stays_here_unless_told_otherwise_and_in_production_is_not_sent() -> None:
+    assert read().auth_mail == MailUrl("outbox")
+    assert read(PILLARBOX_ENV="production").auth_mail is None
+
+
+def test_our_mail_is_from_the_temporary_domain_unless_told_otherwise() -> None:
+    assert read(TEMPORARY_DOMAIN="t.test").mail_sender == "Pillarbox <no-reply@t.test>"
+    assert read(MAIL_FROM="Post <post@example.org>").mail_sender == "Post <post@example.org>"
 
 
 def test_empty_value_counts_as_unset() -> None:
