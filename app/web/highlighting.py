@@ -78,6 +78,7 @@ class Marker:
     def _match(self, tokens: list[tuple[int, int, str]], at: int, lengths: list[int]) -> int:
         """How many tokens from `at` on match."""
         for length in lengths:
-            if tuple(token for _, _, token in tokens[at : at + length]) in self.phrases:
-                return length
+            phrase = tuple(token for _, _, token in tokens[at : at + length])
+            if phrase in self.phrases:
+                return len(phrase)  # fewer, where the text ends
         return int(tokens[at][2].startswith(self.prefixes)) if self.prefixes else 0

@@ -13,6 +13,7 @@ from app.web.highlighting import Marker
         ([Word("invoice")], "invoices", "invoices"),
         ([Prefix("inv")], "Invoices in vain", "<mark>Invoices</mark> in vain"),
         ([Phrase(("in", "vain"))], "vain, in vain", "vain, <mark>in vain</mark>"),
+        ([Phrase(("in", "vain")), Word("in")], "all in", "all <mark>in</mark>"),
         ([Word("straße")], "STRASSE", "STRASSE"),
         ([Word("strasse")], "Straße", "<mark>Straße</mark>"),
         ([Word("abc")], "ＡＢＣ", "<mark>ＡＢＣ</mark>"),
