@@ -28,11 +28,11 @@ def parse_query(text: str, now: datetime) -> Query:
     make no sense here, and what could not be read, are told in the notes.
     """
     notes: list[str] = []
-    text = text.replace("\0", " ")
-    if len(text) > MAX_QUERY_BYTES or len(text.encode("utf-8", "replace")) > MAX_QUERY_BYTES:
-        text = text.encode("utf-8", "replace")[:MAX_QUERY_BYTES].decode("utf-8", "ignore")
+    encoded = text[: MAX_QUERY_BYTES + 1].replace("\0", " ").encode("utf-8", "replace")
+    if len(encoded) > MAX_QUERY_BYTES:
         notes.append("The search was too long; only its beginning counts.")
-    lexemes = list(cut(text, frozenset(OPERATORS)))
+    readable = encoded[:MAX_QUERY_BYTES].decode("utf-8", "ignore")
+    lexemes = list(cut(readable, frozenset(OPERATORS)))
     root = _Parser(lexemes, Context(now, notes)).read()
     return Query(root, tuple(dict.fromkeys(notes))[:_MAX_NOTES])
 

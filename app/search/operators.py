@@ -273,6 +273,7 @@ def _add_months(moment: datetime, count: int) -> datetime:
     return moment.replace(year=year, month=month + 1, day=day)
 
 
+_MAX_BYTES = 1 << 62
 _SIZE = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))?\s*([kmg]?)b?", re.IGNORECASE)
 
 
@@ -281,7 +282,8 @@ def _bytes(value: str) -> int | None:
     if match is None:
         return None
     unit = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}[match[3].lower()]
-    return int(match[1]) * unit + int((match[2] or "0").ljust(3, "0")) * unit // 1000
+    size = int(match[1]) * unit + int((match[2] or "0").ljust(3, "0")) * unit // 1000
+    return min(size, _MAX_BYTES)
 
 
 _A_DATE = "a date such as 2026/11/22"
