@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from markupsafe import Markup
+
 from app.access.sessions import SessionView
 from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
@@ -13,6 +15,7 @@ from app.inbox.sidebar import Counts, MailboxView
 from app.inbox.temporary import TemporaryInbox
 from app.inbox.view import Folder, View
 from app.mime.file_dangers import Danger
+from app.search.saved import SavedSearch
 from app.web.assets import STATIC_FOLDER, Assets
 from app.web.pages.actions import Notice
 from app.web.pages.outbox import OutboxRow
@@ -248,6 +251,7 @@ def make_pages() -> list[Page]:
         Page("sign in, not set up", "sign_in/ask.html", {**_ASK, "is_set_up": False}),
         Page("link refused", "sign_in/refused.html", {}),
         Page("signed out", "sign_in/signed_out.html", {}),
+        *_make_search_pages(),
         *(
             Page(f"error {status}", "errors/problem.html", _error(status))
             for status in (400, 403, 404, 405, 429, 500, 502, 503)
@@ -285,6 +289,51 @@ def _make_settings_pages() -> list[Page]:
         Page("outbox", "outbox/list.html", {"rows": [row, row]}),
         Page("outbox, mail", "outbox/show.html", mail),
         Page("outbox, bare mail", "outbox/show.html", {**mail, "has_html": False, "link": ""}),
+    ]
+
+
+_SEARCH = {
+    **_SIGNED_IN,
+    "q": "",
+    "search_mailbox": None,
+    "rows": (),
+    "next_cursor": None,
+    "is_empty": True,
+    "understood": (),
+    "notes": (),
+    "saved": (),
+    "is_saved": False,
+    "examples": (("from:ada@acme.example", "mail from one person"),),
+}
+
+
+def _make_search_pages() -> list[Page]:
+    saved = [SavedSearch(uuid4(), name, HOSTILE) for name in ("Unpaid bills", HOSTILE)]
+    marked = make_row(
+        from_name=Markup("<mark>Ada</mark> Lovelace"),
+        subject=Markup("Notes on the <mark>engine</mark> &amp; more"),
+    )
+    asked = {
+        **_SEARCH,
+        "q": f"ada {HOSTILE}",
+        "is_empty": False,
+        "understood": ("“ada”", HOSTILE),
+        "notes": (HOSTILE,),
+        "saved": saved,
+    }
+    return [
+        Page("search, empty", "search/show.html", _SEARCH),
+        Page("search, saved", "search/show.html", {**_SEARCH, "saved": saved}),
+        Page(
+            "search",
+            "search/show.html",
+            {**asked, "rows": [make_hostile_row(), marked], "next_cursor": "a=&b"},
+        ),
+        Page(
+            "search, nothing found",
+            "search/show.html",
+            {**asked, "search_mailbox": MAILBOXES[0], "is_saved": True},
+        ),
     ]
 
 
