@@ -4,12 +4,12 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from functools import cache
+from typing import Protocol
 from uuid import UUID
 
 import dkim
 import pytest
 from conditions import eventually
-from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -30,6 +30,12 @@ from app.inbox.listing import Access
 from app.storage.blobs.keys import raw_key
 
 ORGANISATIONS = Organisations()
+
+
+class MovableClock(Protocol):
+    moved_seconds: float
+
+
 MAIL = (
     b"From: Ada <ada@acme.example>\r\nTo: box@example.test\r\nSubject: Hello\r\n"
     b"Message-ID: <one@acme.example>\r\n\r\nThe text.\r\n"

@@ -62,7 +62,8 @@ class Authenticator:
         from_domain = read_from_domain(head)
         fields = split_fields(head)
         candidates = read_signatures(fields, self.organisations, from_domain or "")
-        can_prove = bool(candidates.signatures) or not find_why_mute(arrived.client_address)
+        is_signed = bool(candidates.signatures or candidates.broken)
+        can_prove = is_signed or not find_why_mute(arrived.client_address)
         async with asyncio.TaskGroup() as tasks:
             spf = tasks.create_task(self._check_spf(arrived))
             keys = tasks.create_task(_bounded(look_up_keys(self.resolver, candidates.signatures)))

@@ -82,7 +82,8 @@ def evaluate_dmarc(
     """Section 6.6.2. Without a record it is `none`, as it is for mail that came in a way of which
     SPF can say nothing: that it lacks proof proves nothing."""
     if record is None:
-        return Finding(Result.NONE, from_domain, "no-record")
+        is_moot = spf.reason in MUTE_REASONS and dkim.result is Result.NONE
+        return Finding(Result.NONE, from_domain, spf.reason if is_moot else "no-record")
     if has_proof(organisations, from_domain, record, spf, dkim):
         return Finding(Result.PASS, from_domain)
     if Result.TEMPERROR in (spf.result, dkim.result):

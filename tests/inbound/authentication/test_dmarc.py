@@ -10,7 +10,7 @@ from test_dkim import KEY_NAME, MAIL, ORGANISATIONS, RECEIVED_AT, private_key, r
 from app.core.dns import Resolver
 from app.inbound.authentication.authenticator import Arrived, Authenticator
 from app.inbound.authentication.dmarc import DmarcRecord, parse_dmarc, read_from_domain
-from app.inbound.authentication.results import Findings
+from app.inbound.authentication.results import Finding, Findings
 
 ARRIVED = Arrived("192.0.2.3", "mx.acme.example", "ada@acme.example", RECEIVED_AT, 0)
 
@@ -144,7 +144,8 @@ async def test_mail_from_inside_is_neither_proven_nor_refuted(
 ) -> None:
     zone.add_text("_dmarc.acme.example", "v=DMARC1; p=reject")
     findings = await check(resolver, arrived=replace(ARRIVED, client_address="10.0.0.1"))
-    assert (findings.dmarc.result, findings.is_aligned) == ("none", False)
+    assert findings.dmarc == Finding("none", "acme.example", "internal-client")
+    assert not findings.is_aligned
     assert zone.questions == [], "nothing could prove anything, so nothing is asked"
 
 
