@@ -2,8 +2,10 @@
 // (app/web/rendering.py), and gives the exact times in the reader's own time zone.
 (() => {
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });
   const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  // Making a format is the slowest thing on a page, so it waits until somebody needs it.
+  let format;
+  const exactly = (then) => (format ??= new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" })).format(then);
 
   const age = (then, now) => {
     const seconds = Math.floor((now - then) / 1000);
@@ -31,24 +33,24 @@
     if (element.textContent !== text) element.textContent = text;
   };
 
-  // The exact time never changes: it is told once, and a row that arrives costs one row's work.
-  const told = new WeakSet();
-  const refresh = (onlyNew) => {
+  const refresh = () => {
     const now = new Date();
-    for (const element of document.querySelectorAll("time[datetime]")) {
-      const isNew = !told.has(element);
-      if (onlyNew && !isNew) continue;
+    for (const element of document.querySelectorAll("time[data-age], time[data-left]")) {
       const then = new Date(element.dateTime);
-      if ("age" in element.dataset) write(element, age(then, now));
-      else if ("left" in element.dataset) write(element, left(then, now));
-      else if (isNew) write(element, exact.format(then));
-      if (isNew) element.title = exact.format(then);
-      told.add(element);
+      write(element, "age" in element.dataset ? age(then, now) : left(then, now));
     }
   };
-
-  refresh();
-  setInterval(() => refresh(), 15000);
+  setInterval(refresh, 15000);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
-  document.addEventListener("htmx:after:swap", () => refresh(true));
+  addEventListener("pageshow", ({ persisted }) => persisted && refresh());
+
+  // The server said the exact times in UTC.
+  const localise = () => {
+    for (const element of document.querySelectorAll("time:not([data-age], [data-left])")) write(element, exactly(new Date(element.dateTime)));
+  };
+  localise();
+  document.addEventListener("htmx:finally:swap", ({ detail: { ctx } }) => ctx.target?.id === "main" && localise());
+  document.addEventListener("pointerover", ({ target }) => {
+    if (target.matches("time")) target.title = exactly(new Date(target.dateTime));
+  });
 })();
