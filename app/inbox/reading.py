@@ -21,6 +21,11 @@ from app.inbox.view import View
 from app.storage.db.database import Database
 
 
+# In the order of the fields of `AttachmentView`.
+_ATTACHMENT = """attachment.id, attachment.file_name, attachment.content_type,
+    attachment.size_bytes, attachment.is_inline, attachment.content_id, attachment.storage_key"""
+
+
 @dataclass(frozen=True, slots=True)
 class AttachmentView:
     id: UUID
@@ -67,7 +72,10 @@ class Reading:
         row = await self.database.fetch_one(
             f"""select {ROW_COLUMNS}, message.tenant_id, trace_id,
                 cc_header as cc, date_header as date, is_variant, text, html,
-                {AUTHENTICATION_COLUMN}
+                {AUTHENTICATION_COLUMN}, array(
+                    select ({_ATTACHMENT}) from attachment
+                    where attachment.message_id = message.id order by part_number
+                ) as attachments
             from message
             join mailbox on mailbox.id = mailbox_id
             join message_body on message_body.message_id = message.id
@@ -79,27 +87,30 @@ class Reading:
         )
         if row is None:
             raise NotFound("There is no such message.")
-        attachments = await self.database.fetch(
-            """select id, file_name, content_type, size_bytes, is_inline, content_id, storage_key
-            from attachment where message_id = $1 and tenant_id = $2 order by part_number""",
-            message_id,
-            access.tenant_id,
-        )
         values = row_values(row)
-        return MessageView(
-            **values | {"authentication": read_authentication(values["authentication"])},
-            attachments=[AttachmentView(**attachment) for attachment in attachments],
-        )
+        read = {
+            "authentication": read_authentication(values["authentication"]),
+            "attachments": [AttachmentView(*attachment) for attachment in values["attachments"]],
+        }
+        return MessageView(**values | read)
 
     async def find_attachment(
         self, access: Access, message_id: UUID, attachment_id: UUID
     ) -> AttachmentView:
         """Raises `NotFound`, also when the message is not one that `access` shows."""
-        view = await self.open(access, message_id)
-        for attachment in view.attachments:
-            if attachment.id == attachment_id:
-                return attachment
-        raise NotFound("There is no such attachment.")
+        row = await self.database.fetch_one(
+            f"""select {_ATTACHMENT} from attachment
+            join message on message.id = attachment.message_id
+            where attachment.id = $1 and message.id = $2 and message.tenant_id = $3
+                and ($4::uuid[] is null or mailbox_id = any($4))""",
+            attachment_id,
+            message_id,
+            access.tenant_id,
+            access.mailbox_ids,
+        )
+        if row is None:
+            raise NotFound("There is no such attachment.")
+        return AttachmentView(**row)
 
     async def neighbours(self, access: Access, view: View, row: MessageRow) -> Neighbours:
         """The messages beside one that was opened, in the list that it was opened from; where it

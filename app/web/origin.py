@@ -23,7 +23,8 @@ def require_own_origin(public_url: str) -> Guard:
     `Origin` (RFC 6454, section 7). What says neither is no browser, and has no cookies to abuse.
     """
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    # A guard that is not async would run in a thread at each request.
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         method = connection.scope.get("method", "")
         if method not in _READS and not _is_own(connection, public_url):
             raise NotAllowed("This form was sent from another site.")
