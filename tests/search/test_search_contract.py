@@ -271,6 +271,34 @@ async def test_message_without_anything_to_search_is_there(
     assert "blank" in await names(index, corpus, ALL)
 
 
+async def test_largest_message_is_found_by_its_first_words(
+    index: SearchIndex, corpus: Corpus
+) -> None:
+    """Every part longer than counts, of different words in an alphabet of four bytes a letter."""
+
+    def words(count: int, letters: int) -> str:
+        alphabet = [chr(0x10400 + each) for each in range(26)]
+        return " ".join(
+            "".join(alphabet[(number // 26**place) % 26] for place in range(letters))
+            for number in range(count)
+        )
+
+    people = ", ".join(f"{name}@{name}.sub.example.org" for name in words(400, 12).split())
+    largest = corpus.like(
+        "empty",
+        subject="first " + words(1000, 30),
+        sender_name=words(1000, 30),
+        to=people,
+        cc=people,
+        text="begins " + words(20_000, 60),
+        file_names=words(1000, 30).split(),
+    )
+    await corpus.add("largest", largest)
+    await index.put([largest])
+    for text in ("first", "begins", "subject:first", "to:example.org"):
+        assert "largest" in await names(index, corpus, parse_query(text, START).root)
+
+
 async def batches(documents: Sequence[Document], size: int) -> AsyncIterator[Sequence[Document]]:
     for start in range(0, len(documents), size):
         yield documents[start : start + size]

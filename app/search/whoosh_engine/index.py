@@ -18,7 +18,7 @@ from whoosh.index import FileIndex, LockError
 from app.core.errors import Unavailable
 from app.core.log import get_logger
 from app.search.port import Document, Found, IndexBroken
-from app.search.query import Node
+from app.search.query import Node, is_text
 from app.search.terms import read_terms
 from app.search.whoosh_engine.codec import Key, key_of, read_key, time_of
 from app.search.whoosh_engine.folders import Folders
@@ -27,7 +27,8 @@ from app.search.whoosh_engine.readers import Readers
 from app.search.whoosh_engine.writer import MailboxWriter
 
 _READING_THREADS = 4
-_DISK_REFUSES = (ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE)
+# What the machine refuses at the moment is no fault of the index.
+_REFUSALS = (ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -72,6 +73,8 @@ class WhooshIndex:
         before: tuple[datetime, UUID] | None = None,
         limit: int | None = None,
     ) -> Found:
+        if not is_text(node):
+            raise ValueError(f"{node} is not for an engine")
         span = Span(time_of(since) if since else None, key_of(*before) if before else None)
         return await self._run(
             self._reading, self._find, node, tuple(dict.fromkeys(mailbox_ids)), span, limit
@@ -239,9 +242,11 @@ class WhooshIndex:
         """Whatever goes wrong inside is the index's fault, and says that it has to be rebuilt."""
         try:
             yield
-        except Unavailable:
+        except (Unavailable, MemoryError):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _REFUSALS:
+                raise Unavailable(f"The search index is out of reach: {error}") from error
             raise self._broken(mailbox_id, f"{type(error).__name__}: {error}") from error
 
     def _broken(self, mailbox_id: UUID, reason: str) -> IndexBroken:
@@ -267,6 +272,6 @@ def _commit(folder: Path, documents: Sequence[Document], removed: Iterable[UUID]
     except LockError as error:
         raise Unavailable("Another process writes this search index.") from error
     except OSError as error:
-        if error.errno in _DISK_REFUSES:
+        if error.errno in _REFUSALS:
             raise Unavailable(f"The search index cannot be written now: {error}") from error
         raise
