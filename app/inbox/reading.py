@@ -20,7 +20,6 @@ from app.inbox.neighbours import neighbours_query
 from app.inbox.view import View
 from app.storage.db.database import Database
 
-
 # In the order of the fields of `AttachmentView`.
 _ATTACHMENT = """attachment.id, attachment.file_name, attachment.content_type,
     attachment.size_bytes, attachment.is_inline, attachment.content_id, attachment.storage_key"""
