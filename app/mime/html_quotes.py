@@ -9,7 +9,7 @@ from app.mime.quotes import is_copied_header, is_divider, is_first_field
 MAX_TAGS = 100_000
 
 
-def fold_quotes(html: str, *, is_open: bool = False) -> str:
+def fold_quotes(html: str) -> str:
     """`html`, which the sanitiser has written, with what is quoted at its end inside `<details>`,
     which a reader opens without a script.
 
@@ -23,10 +23,8 @@ def fold_quotes(html: str, *, is_open: bool = False) -> str:
     start, end = outline.find_quote()
     if start == end:
         return html
-    tag = "<details open>" if is_open else "<details>"
-    return (
-        f"{html[:start]}{tag}<summary>Quoted text</summary>{html[start:end]}</details>{html[end:]}"
-    )
+    folded = f"<details><summary>Quoted text</summary>{html[start:end]}</details>"
+    return html[:start] + folded + html[end:]
 
 
 @dataclass(slots=True)

@@ -105,11 +105,6 @@ def parse(html: str) -> LexborNode:
     return body
 
 
-def test_quotation_is_open_when_it_is_to_be_printed() -> None:
-    html = "<p>Yes</p><blockquote>Tea?</blockquote>"
-    assert "<details open><summary>" in fold_quotes(html, is_open=True)
-
-
 @pytest.mark.parametrize(
     "piece",
     ["<blockquote>a</blockquote>", "From: a<br>", "From: a<br>Date: b<br>To: c<br>", "<b>From:</b>",
