@@ -205,6 +205,17 @@ async def test_two_workers_never_take_the_same_request(
     assert sum(taken) == len(postman.mails) == 5
 
 
+async def test_request_that_another_holds_keeps_nobody_waiting(
+    services: Services, mail: MagicLinkMail, postman: Postman
+) -> None:
+    for email in (ADA, "ADA@example.test"):
+        await services.sign_in_requests.add(email, "")
+    async with services.database.transaction() as connection:
+        await connection.execute("select from sign_in_request order by id limit 1 for update")
+        assert await mail.send_due() == 1
+    assert await mail.send_due() == 1
+
+
 async def test_request_of_a_worker_that_died_is_taken_up_by_another(
     services: Services, mail: MagicLinkMail, postman: Postman, clock: MovableClock
 ) -> None:
