@@ -1,10 +1,13 @@
 """What the scripts add, in a browser, under the policy that pages are served with."""
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
-from uuid import uuid4
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar, get
@@ -12,6 +15,10 @@ from litestar.testing import TestClient
 from page_samples import ASSETS, INBOX, NOW, FixedClock, make_pages, make_row
 from playwright.async_api import Page, Request, Route, async_playwright, expect
 
+from app.inbox.listing import MessageRow
+from app.inbox.sidebar import Counts
+from app.inbox.view import View
+from app.web.pages.actions import Notice
 from app.web.rendering import (
     create_environment,
     describe_age,
@@ -38,8 +45,10 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[str, str] = {}
         self.streams: list[str] = []
+        self.waiting: asyncio.Queue[Route] = asyncio.Queue()
         self.connections: list[Request] = []
         self.complaints: list[str] = []
+        self.forms: list[dict[str, list[str]]] = []
         with TestClient(Litestar([show_nothing], before_send=[add_security_headers])) as client:
             self.policy = client.get("/").headers["content-security-policy"]
 
@@ -54,7 +63,11 @@ class Site:
             if self.streams:
                 body = self.streams.pop(0)
                 await route.fulfill(body=body, content_type="text/event-stream")
+            else:
+                await self.waiting.put(route)
         else:
+            if route.request.method == "POST":
+                self.forms.append(parse_qs(route.request.post_data or ""))
             await route.fulfill(body=self.pages[path], content_type="text/html", headers=headers)
 
     def put(self, path: str, name: str, **changes: object) -> None:
@@ -95,13 +108,38 @@ def event(position: int, row: object) -> str:
     return f"event: message\nid: {position}\n{data}\n"
 
 
+def message_fragment(message_id: UUID) -> str:
+    """What htmx is sent of a message, as far as the scripts look at it."""
+    return (
+        f'<nav class="steps"><a href="/t/tok#m-{message_id}" data-key="o">Back</a></nav>'
+        "<article><h1>Opened</h1></article>"
+    )
+
+
+def changes(
+    *, rows: Sequence[MessageRow] = (), gone: Sequence[UUID] = (), done: str = "", unread: int = 0
+) -> str:
+    """What an action answers with."""
+    return _ENVIRONMENT.get_template("messages/_changes.html").render(
+        rows=rows,
+        gone=gone,
+        notice=Notice(f"1 message {done}.", UUID(int=5)),
+        counts=Counts(unread),
+        base_url="/inbox",
+        csrf_token="proof",
+        view=View(folder="inbox"),
+    )
+
+
 async def test_row_arrives_once_when_the_stream_starts_over(site: Site, browser_page: Page) -> None:
     site.put("/t/tok", "temporary, empty")
-    first, second = make_row(subject="First"), make_row(subject="Second")
+    first = make_row(subject="First")
+    second = make_row(subject="Second", received_at=first.received_at + timedelta(seconds=1))
     site.streams = [event(6, first), event(6, first) + event(7, second)]
     await browser_page.goto(f"{_ORIGIN}/t/tok")
     await expect(browser_page.locator(".row")).to_have_count(2)
     assert await browser_page.locator(".subject").all_inner_texts() == ["Second", "First"]
+    await expect(browser_page.locator(f"#m-{second.id}.arrived")).to_be_visible()
     await expect(browser_page.locator(".empty")).to_be_hidden()
     await expect(browser_page.locator("#count")).to_have_text("3 messages")
     assert "last-event-id" not in site.connections[0].headers
@@ -112,20 +150,169 @@ async def test_row_arrives_once_when_the_stream_starts_over(site: Site, browser_
 async def test_keys_walk_the_list_open_and_come_back(site: Site, browser_page: Page) -> None:
     rows = [make_row(subject=f"Message {n}") for n in range(3)]
     site.put("/t/tok", "temporary", rows=rows)
-    site.put(f"/t/tok/m/{rows[1].id}", "message, bare")
-    site.pages[f"/t/tok/m/{rows[1].id}"] = site.pages[f"/t/tok/m/{rows[1].id}"].replace(
-        str(_CONTEXTS["message, bare"].context["message"].id), str(rows[1].id)
-    )
+    site.pages[f"/t/tok/m/{rows[1].id}"] = message_fragment(rows[1].id)
     await browser_page.goto(f"{_ORIGIN}/t/tok")
     for key in "jjjko":
         await browser_page.keyboard.press(key)
     await browser_page.wait_for_url(f"**/m/{rows[1].id}")
+    await expect(browser_page.locator("main .row")).to_have_count(0)
+    for back in ("o", "Escape"):
+        await browser_page.keyboard.press(back)
+        await browser_page.wait_for_url("**/t/tok")
+        await expect(browser_page.locator(".row:focus-within .subject")).to_have_text("Message 1")
+        await browser_page.keyboard.press("o")
+        await browser_page.wait_for_url(f"**/m/{rows[1].id}")
     await browser_page.keyboard.press("o")
-    await browser_page.wait_for_url(f"**/t/tok#m-{rows[1].id}")
     await browser_page.keyboard.press("j")
-    focused = browser_page.locator(".row:focus-within .subject")
-    await expect(focused).to_have_text("Message 2")
+    await expect(browser_page.locator(".row:focus-within .subject")).to_have_text("Message 2")
     assert site.complaints == []
+
+
+async def test_message_opens_in_place_in_one_request_and_back_shows_the_list_as_it_was(
+    site: Site, browser_page: Page
+) -> None:
+    rows = [make_row(subject=f"Message {n}", is_read=False) for n in range(50)]
+    site.put("/inbox", "inbox", rows=rows)
+    site.pages[f"/inbox/m/{rows[40].id}"] = message_fragment(rows[40].id)
+    site.streams = [""]
+    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await expect(browser_page).to_have_title("(12) Inbox · Pillarbox")
+    link = browser_page.locator(".row > a").nth(40)
+    await link.scroll_into_view_if_needed()
+    height = await browser_page.evaluate("scrollY")
+    assert height > 500
+    asked: list[str] = []
+    browser_page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    await link.click()
+    await expect(browser_page.get_by_role("heading", name="Opened")).to_be_visible()
+    await expect(browser_page).to_have_title("(12) Opened · Pillarbox")
+    assert [path for path in asked if not path.endswith("/live")] == [f"/inbox/m/{rows[40].id}"]
+    assert await browser_page.evaluate("[scrollY, document.activeElement.id]") == [0, "main"]
+    await browser_page.go_back()
+    await expect(link).to_be_focused()
+    assert await browser_page.evaluate("scrollY") == height
+    await expect(browser_page).to_have_title("(12) Inbox · Pillarbox")
+    await expect(browser_page.locator(".row.unread")).to_have_count(49)
+    await browser_page.go_forward()
+    await expect(browser_page.get_by_role("heading", name="Opened")).to_be_visible()
+    assert site.complaints == []
+
+
+async def test_list_behind_a_message_stays_alive(site: Site, browser_page: Page) -> None:
+    row, arrival = make_row(subject="First"), make_row(subject="Second")
+    site.put("/t/tok", "temporary", rows=[row])
+    site.pages[f"/t/tok/m/{row.id}"] = message_fragment(row.id)
+    site.streams = [event(6, row)]
+    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await browser_page.locator(".row > a").click()
+    await expect(browser_page.get_by_role("heading", name="Opened")).to_be_visible()
+    connection = await site.waiting.get()
+    await connection.fulfill(body=event(7, arrival), content_type="text/event-stream")
+    await expect(browser_page.locator(f"#m-{arrival.id}")).to_have_count(1)
+    await browser_page.keyboard.press("Escape")
+    await expect(browser_page.locator("main .row")).to_have_count(2)
+
+
+async def test_keys_act_on_the_row_that_has_the_focus(site: Site, browser_page: Page) -> None:
+    moments = [NOW - timedelta(minutes=n) for n in range(3)]
+    rows = [make_row(subject=f"Message {n}", received_at=moments[n]) for n in range(3)]
+    site.put("/inbox", "inbox", rows=rows)
+    site.streams = [""]
+    await browser_page.goto(f"{_ORIGIN}/inbox")
+    starred, read = replace(rows[0], is_starred=True), replace(rows[0], is_read=True)
+    await browser_page.keyboard.press("j")
+    for key, action, unread, answer in (
+        ("s", "star", "21", changes(rows=[starred], unread=21)),
+        ("u", "read", "22", changes(rows=[read], unread=22)),
+        ("e", "archive", "23", changes(gone=[rows[0].id], done="archived", unread=23)),
+    ):
+        site.pages["/inbox/actions"] = answer
+        await browser_page.keyboard.press(key)
+        await expect(browser_page.locator("#unread-count")).to_have_text(unread)
+        assert site.forms[-1]["action"] == [action]
+        assert site.forms[-1]["ids"] == [str(rows[0].id)]
+        assert site.forms[-1]["csrf_token"] == ["proof"]
+    await expect(browser_page.locator(".row")).to_have_count(2)
+    await expect(browser_page.locator(f"#m-{rows[1].id} a")).to_be_focused()
+    await expect(browser_page.locator("#toasts")).to_contain_text("1 message archived.")
+    site.pages[f"/inbox/undo/{UUID(int=5)}"] = changes(rows=[rows[0]], done="put back")
+    await browser_page.keyboard.press("z")
+    await expect(browser_page.locator("#toasts")).to_contain_text("1 message put back.")
+    subjects = await browser_page.locator(".row .subject").all_inner_texts()
+    assert subjects == ["Message 0", "Message 1", "Message 2"]
+    assert site.complaints == []
+
+
+async def test_rows_are_selected_by_box_by_range_and_all_together(
+    site: Site, browser_page: Page
+) -> None:
+    rows = [make_row(subject=f"Message {n}") for n in range(6)]
+    site.put("/inbox", "inbox", rows=rows)
+    site.streams = [""]
+    await browser_page.goto(f"{_ORIGIN}/inbox")
+    boxes, said = browser_page.locator("[name=ids]"), browser_page.locator("#selected")
+    archive = browser_page.get_by_role("button", name="Archive")
+    await expect(archive).to_be_hidden()
+    await boxes.nth(1).click()
+    await boxes.nth(4).click(modifiers=["Shift"])
+    await expect(said).to_have_text("4 selected")
+    await browser_page.get_by_label("Select all").click()
+    await expect(said).to_have_text("6 selected")
+    site.pages["/inbox/actions"] = changes(gone=[row.id for row in rows], done="archived")
+    await archive.click()
+    await expect(browser_page.locator(".row")).to_have_count(0)
+    await expect(archive).to_be_hidden()
+    await expect(browser_page.locator(".empty")).to_be_visible()
+    assert sorted(site.forms[-1]["ids"]) == sorted(str(row.id) for row in rows)
+    assert site.complaints == []
+
+
+async def test_action_that_fails_says_so_and_changes_nothing(
+    site: Site, browser_page: Page
+) -> None:
+    site.put("/inbox", "inbox", rows=[make_row()])
+    site.streams = [""]
+    await browser_page.route("**/inbox/actions", lambda route: route.fulfill(status=503, body="x"))
+    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await browser_page.locator(".star").click()
+    await expect(browser_page.locator("#toasts")).to_contain_text("nothing was changed")
+    await expect(browser_page.locator(".row")).to_have_count(1)
+
+
+async def test_tab_shows_how_much_is_unread(site: Site, browser_page: Page) -> None:
+    row = make_row()
+    site.put("/inbox", "inbox", rows=[])
+    arrival = _ENVIRONMENT.get_template("messages/_arrival.html")
+    html = arrival.render(row=row, base_url="/inbox", counts=Counts(1000), view=View())
+    site.streams = [f"id: 6\ndata: {html.replace(chr(10), '')}\n\n"]
+    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await expect(browser_page).to_have_title("(999+) Inbox · Pillarbox")
+    icon = await browser_page.locator("link[rel=icon]").get_attribute("href")
+    assert icon
+    assert icon.startswith("data:image/svg+xml,")
+    assert "99%2B" in icon
+
+
+async def test_suggestions_are_walked_and_chosen_by_keys(site: Site, browser_page: Page) -> None:
+    site.put("/inbox", "inbox", rows=[])
+    site.streams = [""]
+    site.pages["/search/suggest"] = "".join(
+        f'<li role="option" id="suggestion-{n}" aria-selected="false" data-query="{query}">x</li>'
+        for n, query in enumerate(("is:unread", "is:read"))
+    )
+    site.put("/search", "start")
+    await browser_page.goto(f"{_ORIGIN}/inbox")
+    field = browser_page.get_by_role("combobox")
+    await browser_page.keyboard.press("/")
+    await expect(field).to_be_focused()
+    await browser_page.keyboard.type("is")
+    await expect(browser_page.get_by_role("option")).to_have_count(2)
+    await expect(field).to_have_attribute("aria-expanded", "true")
+    for key in ("ArrowDown", "ArrowDown"):
+        await browser_page.keyboard.press(key)
+    await expect(field).to_have_attribute("aria-activedescendant", "suggestion-1")
+    await browser_page.keyboard.press("Enter")
+    await browser_page.wait_for_url("**/search?q=is%3Aread")
 
 
 async def test_keys_rest_while_somebody_has_turned_them_off(site: Site, browser_page: Page) -> None:
@@ -150,9 +337,13 @@ async def test_theme_is_kept_when_it_was_chosen(site: Site, browser_page: Page) 
     button = browser_page.get_by_role("button", name="Theme")
     for theme in ("light", "dark"):
         await button.click()
-        await browser_page.reload()
         await expect(root).to_have_attribute("data-theme", theme)
-    await expect(button).to_have_accessible_name("Theme: dark")
+        assert await browser_page.evaluate("document.cookie") == f"theme={theme}"
+        site.put("/", "start", request=SimpleNamespace(cookies={"theme": theme}))
+        await browser_page.reload()
+        await expect(button).to_have_accessible_name(f"Theme: {theme}")
+    await button.click()
+    assert await browser_page.evaluate("document.cookie") == ""
     assert site.complaints == []
 
 
@@ -168,6 +359,7 @@ async def test_script_says_times_in_the_words_of_the_server(site: Site, browser_
     site.pages["/"] = site.pages["/"].replace("</main>", f"<p id='times'>{times}</p></main>")
     await browser_page.clock.set_fixed_time(NOW)
     await browser_page.goto(f"{_ORIGIN}/")
+    await browser_page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     said = await browser_page.locator("#times time").all_inner_texts()
     assert said == [
         words
