@@ -56,6 +56,10 @@ def describe(node: Node) -> str:
             return " or ".join(_describe_inner(part) for part in parts)
         case Not(Flag(name)):
             return _FLAGS[name][1]
+        case Not(Labelled("")):
+            return "has no label"
+        case Not(HasAttachment()):
+            return "has no attachment"
         case Not(part):
             return f"not {_describe_inner(part)}"
         case Word() | Prefix() | Phrase() | Address():

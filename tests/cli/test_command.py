@@ -68,6 +68,7 @@ def test_key_is_printed_alone_when_everything_before_it_was_set_up(
         "user add a@acme.test --tenant Acme --role emperor",
         "key create --tenant Acme --scope everything",
         "key create --tenant Acme --mailbox no@acme.test --scope messages:read",
+        "reindex --mailbox nobody@acme.test",
         "quarantine show nonsense",
         f"quarantine drop {uuid4()}",
     ],
