@@ -40,8 +40,10 @@ async def index(
     await index.close()
 
 
-async def names(index: SearchIndex, corpus: Corpus, node: Node) -> list[str]:
-    found = await index.find(node, [corpus.mailbox_id])
+async def names(
+    index: SearchIndex, corpus: Corpus, node: Node, limit: int | None = None
+) -> list[str]:
+    found = await index.find(node, [corpus.mailbox_id], limit=limit)
     assert not found.unsearched
     return [corpus.name_of(hit.message_id) for hit in found.hits]
 
@@ -55,6 +57,10 @@ FINDS: dict[str, set[str]] = {
     '"plan harbour"': set(),
     '"plan for the harbour attached"': {"plan"},
     '"harbour harbour"': {"harbour"},
+    '-"harbour plan"': set(MAIL) - {"harbour"},
+    'plan -"harbour plan"': {"plan"},
+    'quay OR -"harbour plan"': set(MAIL),
+    '-(plan -"harbour plan")': set(MAIL) - {"plan"},
     '"again again again"': {"repeats"},
     '"plan anna"': set(),  # the end of one field and the start of the next
     "harbour plan": {"plan", "harbour"},
@@ -123,6 +129,7 @@ async def test_queries_find_what_they_say(index: SearchIndex, corpus: Corpus) ->
         assert set(found) == expected, text
         assert set(found) == {n for n, each in corpus.documents.items() if matches(root, each)}
         assert found == [name for name in reversed(MAIL) if name in found], text
+        assert await names(index, corpus, root, limit=50) == found, text
 
 
 TOKENS = sorted(
