@@ -64,6 +64,7 @@ from app.web.security import add_security_headers
 from app.web.shutdown import ending_on_signal
 
 _API = "/api/v1"
+_MAX_FORM_BYTES = 1_000_000
 _API_ROUTERS = (health_router, messages_router, events_router, search_api_router)
 _PAGES: Sequence[ControllerRouterHandler] = (
     show_start,
@@ -104,6 +105,7 @@ def web_application(services: Services) -> Litestar:
             route_handlers=_PAGES,
             include_in_schema=False,
             guards=[require_own_origin(services.settings.public_url)],
+            request_max_body_size=_MAX_FORM_BYTES,
         ),
         send_asset,
         Router(_API, route_handlers=[*_API_ROUTERS]),
