@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any, TypeVar
 from uuid import UUID
@@ -34,6 +35,7 @@ from app.web.security import MAIL_POLICY
 # HTML up to this length comes with its page; a longer one would hold up the words around it.
 MAX_INCLUDED_CHARS = 64 * 1024
 MAX_PICTURE_URL_CHARS = 2000
+MAX_PICTURES = 500
 _MAX_HEADER_BYTES = 256 * 1024
 # What is longer is worked on in a thread, so that other pages need not wait for it.
 _QUICK_CHARS = 16 * 1024
@@ -159,14 +161,19 @@ class MessagePages:
             if attachment.content_id
         }
 
+        @cache
         def cid_url(content_id: str) -> str:
             link = shown.get(content_id)
             return self.links.sign_image(link) if link else ""
 
+        signed: dict[str, str] = {}
+
         def remote_image(url: str) -> str:
             if not pictures or len(url) > MAX_PICTURE_URL_CHARS:
                 return ""
-            return self.links.sign_picture(PictureLink(url))
+            if url not in signed and len(signed) < MAX_PICTURES:
+                signed[url] = self.links.sign_picture(PictureLink(url))
+            return signed.get(url, "")
 
         def sanitise() -> SafeHtml:
             return sanitise_html(message.html, remote_image=remote_image, cid_url=cid_url)

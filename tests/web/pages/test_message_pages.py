@@ -24,7 +24,7 @@ from app.inbox.signed_links import PictureLink, SelectionLink
 from app.main import web_application
 from app.settings import Networks, Settings
 from app.storage.blobs.keys import raw_key
-from app.web.pages.messages import MAX_INCLUDED_CHARS, MAX_PICTURE_URL_CHARS
+from app.web.pages.messages import MAX_INCLUDED_CHARS, MAX_PICTURE_URL_CHARS, MAX_PICTURES
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 GIF = b"GIF89a" + b"\0" * 20
@@ -365,6 +365,14 @@ async def test_picture_with_an_address_too_long_for_a_link_is_left_out(reader: R
     url = "https://t.example/" + "a" * MAX_PICTURE_URL_CHARS
     path = await reader.deliver(mail(f"<img src={url}>"))
     assert picture_paths(await reader.frame(f"{path}?pictures=1")) == [""]
+
+
+async def test_pictures_beyond_what_mail_has_are_left_out(reader: Reader) -> None:
+    urls = [f"//t.example/{number}" for number in range(MAX_PICTURES + 2)]
+    body = "".join(f"<img src={url}>" for url in [*urls, urls[0]])
+    paths = picture_paths(await reader.frame(f"{await reader.deliver(mail(body))}?pictures=1"))
+    assert all(paths[:MAX_PICTURES])
+    assert paths[MAX_PICTURES:] == ["", "", paths[0]]
 
 
 # Neighbours
