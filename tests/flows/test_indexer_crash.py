@@ -139,6 +139,7 @@ def test_index_agrees_when_all_was_killed_and_its_folder_is_gone_older_or_spoilt
             shutil.copytree(folder, pillarbox.folder / "older")
             count = Mail(pillarbox, inbox, count).send_until(count + 40)
             wait_until_it_agrees(pillarbox, count)
+        wait_until(folder.is_dir, "something is indexed")
         pillarbox.kill()
         wait_until(lambda: not pillarbox.children(), "nothing outlives it", 30)
         if harm in ("deleted", "older"):
