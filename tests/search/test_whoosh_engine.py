@@ -14,7 +14,7 @@ from whoosh.filedb.filestore import FileStorage
 from whoosh.index import FileIndex
 
 from app.core.errors import Unavailable
-from app.search.port import Document, IndexBroken
+from app.search.port import Document, Found, IndexBroken
 from app.search.query import And, Node, Not, Phrase, Prefix, Word
 from app.search.whoosh_engine import folders as folders_module
 from app.search.whoosh_engine.index import WhooshIndex
@@ -197,6 +197,22 @@ async def test_rebuild_that_was_killed_leaves_the_old_index(
     assert await count(again) == 2
     assert await count(index) == 2  # a reader that had the old one open
     await again.close()
+
+
+async def test_index_that_is_being_built_for_the_first_time_is_not_broken(
+    index: WhooshIndex, folder: Path
+) -> None:
+    seen = []
+
+    async def documents() -> AsyncIterator[Sequence[Document]]:
+        yield [document(1)]
+        seen.append(await index.find(ALL, [MAILBOX]))
+        seen.append(await index.broken())
+        await index.put([document(2)])
+
+    await index.rebuild(MAILBOX, documents())
+    assert seen == [Found([], [MAILBOX]), []]
+    assert await count(index) == 2
 
 
 async def test_index_of_another_format_is_rebuilt(

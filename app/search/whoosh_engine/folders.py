@@ -41,6 +41,9 @@ class Folders:
         """Whether there is or was anything of the mailbox."""
         return self._of(mailbox_id).exists() or self._marker(mailbox_id).exists()
 
+    def is_building(self, mailbox_id: UUID) -> bool:
+        return (self._of(mailbox_id) / "building").exists()
+
     def start(self, mailbox_id: UUID) -> Path:
         """A new, empty index, not searched before it is finished. An earlier start is dropped."""
         building = self._of(mailbox_id) / "building"

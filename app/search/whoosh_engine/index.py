@@ -33,7 +33,7 @@ _REFUSALS = (ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-log = get_logger("search")
+_log = get_logger("search")
 
 
 @dataclass(slots=True)
@@ -233,6 +233,8 @@ class WhooshIndex:
                     if self._folders.current(mailbox_id) == folder:
                         raise
                     # It was rebuilt or removed meanwhile.
+            if self._folders.is_building(mailbox_id):
+                raise IndexBroken(mailbox_id, "it is being built for the first time")
             if self._folders.exists(mailbox_id):
                 raise ValueError("it was not built in this form yet")
         return None
@@ -242,7 +244,7 @@ class WhooshIndex:
         """Whatever goes wrong inside is the index's fault, and says that it has to be rebuilt."""
         try:
             yield
-        except (Unavailable, MemoryError):
+        except (IndexBroken, Unavailable, MemoryError):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _REFUSALS:
@@ -251,7 +253,9 @@ class WhooshIndex:
 
     def _broken(self, mailbox_id: UUID, reason: str) -> IndexBroken:
         if not self._folders.is_broken(mailbox_id):
-            log.warning("search_index_broken", mailbox_id=str(mailbox_id), reason=reason)
+            _log.warning(
+                "search.index", mailbox_id=str(mailbox_id), outcome="broken", reason=reason
+            )
             self._folders.mark_broken(mailbox_id)
         return IndexBroken(mailbox_id, reason)
 
