@@ -129,12 +129,7 @@ class Suggestions:
 
     async def _people(self, access: Access, prefix: str) -> list[tuple[str, str, str, str]]:
         rows = await self.database.fetch(
-            """select address, (array_agg(name order by last_seen_at desc))[1] as name
-            from correspondent
-            where tenant_id = $1 and ($2::uuid[] is null or mailbox_id = any($2))
-                and (address ~>=~ $3 and address ~<~ $4
-                    or lower(name) ~>=~ $3 and lower(name) ~<~ $4)
-            group by address order by max(last_seen_at) desc limit $5""",
+            _PEOPLE_SQL,
             access.tenant_id,
             access.mailbox_ids,
             prefix.lower(),
@@ -158,6 +153,25 @@ class Suggestions:
             _OF_A_KIND,
         )
         return [("mailbox", row["address"], "mailbox", row["address"]) for row in rows]
+
+
+# As many as these of either kind are looked at, however many begin with one letter.
+_LOOKED_AT = 300
+_PEOPLE_SQL = f"""
+with seen as (
+    (select address, name, last_seen_at from correspondent
+    where tenant_id = $1 and ($2::uuid[] is null or mailbox_id = any($2))
+        and address ~>=~ $3 and address ~<~ $4
+    order by address using ~<~ limit {_LOOKED_AT})
+    union all
+    (select address, name, last_seen_at from correspondent
+    where tenant_id = $1 and ($2::uuid[] is null or mailbox_id = any($2))
+        and lower(name) ~>=~ $3 and lower(name) ~<~ $4
+    order by lower(name) using ~<~ limit {_LOOKED_AT})
+)
+select address, (array_agg(name order by last_seen_at desc))[1] as name
+from seen group by address order by max(last_seen_at) desc, address limit $5
+"""
 
 
 def split_last_word(typed: str) -> tuple[str, str]:
