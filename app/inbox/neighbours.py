@@ -32,7 +32,8 @@ _OF_MAILBOXES = """select nearest.id from mailbox as wanted cross join lateral (
     ) as nearest
     where wanted.id = any($4::uuid[]) and wanted.tenant_id = $1
     order by nearest.received_at {order}, nearest.id {order} limit 1"""
-_LABELLED = """select message.id from message_label join message on message.id = message_label.message_id
+_LABELLED = """select message.id from message_label
+    join message on message.id = message_label.message_id
     where label_id = $4 and message_label.tenant_id = $1 and {condition}
         and ($5::uuid[] is null or mailbox_id = any($5))
         and (message_label.received_at, message_label.message_id) {compare} ($2, $3)
