@@ -60,6 +60,20 @@ def condition_of(
     return write(node)
 
 
+def gather(node: Node) -> Node:
+    """The same, with what is text among the parts of a node made one part, so that the engine is
+    asked once for it."""
+    match node:
+        case Not(part):
+            return Not(gather(part))
+        case And(parts) | Or(parts) if not is_text(node):
+            texts = tuple(part for part in parts if is_text(part))
+            others = [gather(part) for part in parts if not is_text(part)]
+            return type(node)((*others, *([_fewest(type(node)(texts))] if texts else ())))
+        case _:
+            return node
+
+
 def largest_texts(node: Node) -> list[Node]:
     """The largest parts of `node` that an engine can answer alone, but for what is not to be
     there: an engine would have to name all the others."""
@@ -72,6 +86,16 @@ def largest_texts(node: Node) -> list[Node]:
             return [text for part in parts for text in largest_texts(part)]
         case _:
             return []
+
+
+def _fewest(text: And | Or) -> Node:
+    """The same by De Morgan's laws, such that fewer messages have to be named: those that have
+    something, not all the others."""
+    absent = tuple(part.part for part in text.parts if isinstance(part, Not))
+    present = tuple(part for part in text.parts if not isinstance(part, Not))
+    if isinstance(text, And):
+        return text if present else Not(Or(absent))
+    return Not(And((*absent, *map(Not, present)))) if absent else text
 
 
 def names_of_mailboxes(node: Node) -> list[InMailbox]:

@@ -18,6 +18,7 @@ from app.inbox.listing import (
 from app.mime.addresses import split_address
 from app.search.conditions import (
     condition_of,
+    gather,
     largest_texts,
     names_folder,
     names_of_mailboxes,
@@ -92,7 +93,7 @@ class Search:
             tenant_id=access.tenant_id,
             addresses={each: address for each, address in addresses.items() if each in wanted},
             text=And(tuple(texts)) if by_engine else None,
-            rest=And(tuple(rest)),
+            rest=gather(And(tuple(rest))),
             dates=[part for part in parts if isinstance(part, Received)],
             mailboxes=mailboxes,
             unsearched=set(),

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,8 +13,9 @@ from search_corpus import MAIL, START, Corpus, make_corpus
 from app.assembly import Services
 from app.core.errors import InvalidInput
 from app.inbox.listing import Access
-from app.search.port import SearchIndex
+from app.search.port import Found, SearchIndex
 from app.search.postgres import PostgresIndex
+from app.search.query import Node
 from app.search.search import Search
 from app.search.whoosh_engine.index import WhooshIndex
 
@@ -180,8 +182,36 @@ HOSTILE = (
     *("東京駅", "東 京", "*東", "東*", "<", "<>", "<@>", "<a@b", "@", "@@", "a@", "@b", "@b.c"),
     *("o'brien+tag@example.com", "from:o'brien+tag@example.com", '"odd local"@example.com'),
     *("(" * 500, "-" * 1000, "{" * 300 + "plan", "a OR " * 300, "NOT " * 300 + "plan"),
+    " ".join(f"-w{number}" for number in range(250)) + " -plan",
+    "is:starred OR " + " OR ".join(f"-w{number}" for number in range(120)),
+    "{is:starred -plan harbour -w1} {is:read quay -(a -b)}",
     *("plan " * 200, "pl* " * 100, '"a b" ' * 150, "-a " * 300, "x" * 300, "again " * 100),
 )
+
+
+async def test_engine_is_asked_once_for_all_the_words_beside_a_filter(
+    search: Search, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Node] = []
+    find_in_index = type(search.index).find
+
+    async def count(self: SearchIndex, node: Node, *args: Any, **options: Any) -> Found:
+        asked.append(node)
+        return await find_in_index(self, node, *args, **options)
+
+    monkeypatch.setattr(type(search.index), "find", count)
+    absent = " ".join(f"-w{number}" for number in range(200))
+    for text, expected in {
+        f"is:read -plan {absent}": ["long"],
+        f"{{is:starred long {absent}}}": SHOWN,
+        "{is:starred -plan -quarterly}": [name for name in SHOWN if name != "plan"],
+        "{is:starred plan quarterly}": ["harbour", "plan"],
+        "{is:starred plan -harbour}": SHOWN,
+        "is:read plan -quay": ["plan"],
+    }.items():
+        asked.clear()
+        assert await find(search, corpus, text) == expected, text
+        assert len(asked) == 1
 
 
 async def test_pages_hold_each_hit_once_when_few_of_the_engines_hits_are_shown(
