@@ -25,7 +25,9 @@ PASSED = AuthenticationView(
 
 
 def render(authentication: AuthenticationView | None) -> str:
-    template = create_environment(FixedClock(), ASSETS).get_template("messages/_authentication.html")
+    template = create_environment(FixedClock(), ASSETS).get_template(
+        "messages/_authentication.html"
+    )
     message = make_message(make_row(), authentication=authentication)
     return template.render(message=message)
 
