@@ -1,15 +1,20 @@
 """Pictures of every page, wide and narrow, light and dark, into docs/screenshots."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
+from browser import ARGUMENTS, PROGRAM
 from pillarbox import Inbox, Pillarbox, installation, send, wait_until
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 FOLDER = Path(__file__).parents[2] / "docs/screenshots"
 WIDTHS = {1280: 800, 390: 844}
+MAILBOXES = ("support@harbour.test", "sales@harbour.test")
 
+# Who, about what, in which words; the first is the newest.
 MAILS = (
     ("Ada Winter", "Minutes of Monday's meeting", "Thanks to everybody who came. Three things"),
     ("Deliveries", "Your parcel is on its way", "It arrives on Tuesday between 10 and 12."),
@@ -17,89 +22,187 @@ MAILS = (
     ("City Library", "Two books are due next week", "You can keep both for another month."),
     ("Build", "main passed in 11 minutes", "412 checks passed, none failed."),
     ("Mina Okafor", "Photographs of the garden", "I have put the best of them in one file."),
+    ("Harbour Energy", "Your bill for October", "64.20 will be taken from your account."),
+    ("Tomás Ferreira", "Train times for the 14th", "The 8.12 has a change but is there first."),
+    ("Dr Lindqvist", "Your appointment", "We look forward to seeing you on Thursday at 9.40."),
+    ("Priya Raman", "Draft of chapter 4", "It is longer than I wanted, and still too short."),
+    ("Bicycle workshop", "Your wheel is ready", "We trued it and replaced two spokes."),
+    ("Security", "Sign-in from a new device", "If it was you, there is nothing to do."),
 )
+LABELS = {"Bills": ("Your bill for October",), "Travel": ("Train times", "Your parcel")}
+STARRED = ("Draft of chapter 4", "Minutes of Monday's meeting")
+READ = ("Two books", "main passed", "Your bill", "Your wheel", "Sign-in from", "Draft of")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is pictured: an installation, its inboxes, and somebody who is signed in."""
+
+    pillarbox: Pillarbox
+    temporary: Inbox
+    empty: Inbox
+    signed_in: StorageState
 
 
 def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for picture in FOLDER.glob("*.png"):
+        picture.unlink()
     with installation() as pillarbox, sync_playwright() as playwright:
         pillarbox.start()
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        inbox, empty = pillarbox.create_inbox(), pillarbox.create_inbox()
-        fill(pillarbox, inbox)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+        scene = prepare(pillarbox, browser)
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):
-                take(browser, pillarbox, inbox, empty, width, height, scheme)
+                take(browser, scene, width, height, scheme)
         browser.close()
 
 
-def fill(pillarbox: Pillarbox, inbox: Inbox) -> None:
+def prepare(pillarbox: Pillarbox, browser: Browser) -> Scene:
+    temporary, empty = pillarbox.create_inbox(), pillarbox.create_inbox()
+    pillarbox.run("domain", "add", "harbour.test", "--tenant", "Pillarbox")
+    for address in MAILBOXES:
+        pillarbox.run("mailbox", "add", address, "--tenant", "Pillarbox")
+    wait_until(lambda: all(map(pillarbox.accepts, MAILBOXES)), "the mailboxes are known")
+    fill(pillarbox, [temporary.address], 6)
+    fill(pillarbox, MAILBOXES, len(MAILS))
+    return Scene(pillarbox, temporary, empty, arrange(pillarbox, browser))
+
+
+def fill(pillarbox: Pillarbox, addresses: tuple[str, ...] | list[str], number: int) -> None:
     with pillarbox.connect() as client:
         client.ehlo("client.example.org")
-        for number, (name, subject, text) in enumerate(reversed(MAILS)):
+        for index in reversed(range(number)):
+            name, subject, text = MAILS[index]
+            address = addresses[index % len(addresses)]
             message = EmailMessage()
-            message["From"] = f"{name} <mail{number}@example.org>"
-            message["To"] = inbox.address
+            message["From"] = f"{name} <mail{index}@example.org>"
+            message["To"] = address
             message["Subject"] = subject
-            message["Message-ID"] = f"<{number}@example.org>"
+            message["Message-ID"] = f"<{index}@example.org>"
             message.set_content(f"{text}\n\nBest wishes\n{name}\n")
-            message.add_alternative(f"<p>{text}</p><p>Best wishes<br>{name}</p>", subtype="html")
+            html = f"<p>{text}</p><p>Best wishes<br>{name}</p>"
+            message.add_alternative(html, subtype="html")
             if "Photographs" in subject:
                 message.add_attachment(
                     b"\0" * 240_000, maintype="application", subtype="zip", filename="garden.zip"
                 )
-            assert send(client, inbox.address, message.as_bytes().replace(b"\n", b"\r\n"))
+            assert send(client, address, message.as_bytes().replace(b"\n", b"\r\n"))
 
 
-def take(
-    browser: Browser,
-    pillarbox: Pillarbox,
-    inbox: Inbox,
-    empty: Inbox,
-    width: int,
-    height: int,
-    scheme: str,
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
+def arrange(pillarbox: Pillarbox, browser: Browser) -> StorageState:
+    """Signs in by the link that was printed, and puts labels and stars on the mail."""
+    link = re.search(r"http://\S+/sign-in/\S+", pillarbox.said)
+    assert link
+    context = browser.new_context()
     page = context.new_page()
+    page.goto(link[0])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/inbox")
+    wait_until(lambda: page.reload() and page.locator(".row").count() == len(MAILS), "mail came")
+    for label, subjects in LABELS.items():
+        select(page, *subjects)
+        page.locator(".menu summary").click()
+        page.locator(".menu [name=name]").fill(label)
+        page.get_by_role("button", name="Put on").click()
+        page.locator(".row .label", has_text=label).first.wait_for()
+        page.reload()
+    for subject in STARRED:
+        page.locator(".row", has_text=subject).locator(".star").click()
+        page.locator(".row", has_text=subject).locator("[name=unstar]").wait_for()
+    select(page, *READ)
+    page.get_by_role("button", name="Read", exact=True).click()
+    wait_until(lambda: page.locator(".row.unread").count() == len(MAILS) - len(READ), "read")
+    state = context.storage_state()
+    context.close()
+    return state
 
-    def picture(name: str) -> None:
-        page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png")
 
-    page.goto(pillarbox.url)
+def select(page: Page, *subjects: str) -> None:
+    for subject in subjects:
+        page.locator(".row", has_text=subject).locator("[name=ids]").check()
+
+
+def take(browser: Browser, scene: Scene, width: int, height: int, scheme: str) -> None:
+    for signed_in, show in ((None, show_to_visitors), (scene.signed_in, show_to_owners)):
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+            has_touch=width < 600,
+            storage_state=signed_in,
+        )
+        page = context.new_page()
+
+        def picture(name: str, page: Page = page) -> None:
+            page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png")
+
+        show(page, scene, picture)
+        context.close()
+
+
+def show_to_visitors(page: Page, scene: Scene, picture: Callable[[str], None]) -> None:
+    page.goto(scene.pillarbox.url)
     picture("start")
-    page.goto(empty.url)
+    page.goto(scene.empty.url)
+    live(page)
     picture("temporary-empty")
-    wait_until(lambda: page.goto(inbox.url) and page.locator(".row").count() == 6, "mail is there")
-    page.get_by_text("Live", exact=True).wait_for()
+    page.goto(scene.temporary.url)
+    live(page)
     picture("temporary")
-    page.locator(".row a", has_text="Photographs").click()
-    page.wait_for_load_state()
+    open_message(page, "Photographs")
+    picture("temporary-message")
+    page.goto(f"{scene.pillarbox.url}/sign-in")
+    picture("sign-in")
+    page.goto(f"{scene.pillarbox.url}/t/nothing")
+    picture("not-found")
+
+
+def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> None:
+    url = scene.pillarbox.url
+    page.goto(f"{url}/inbox")
+    live(page)
+    picture("inbox")
+    select(page, "Re: Lunch", "Your appointment")
+    picture("inbox-selected")
+    page.reload()
+    live(page)
+    if page.get_by_role("button", name="Folders").is_visible():
+        page.get_by_role("button", name="Folders").click()
+        picture("inbox-folders")
+        page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    picture("keys")
+    page.keyboard.press("Escape")
+    open_message(page, "Photographs")
     picture("message")
     page.goto(f"{page.url}?view=headers")
     picture("message-headers")
-    page.goto(f"{pillarbox.url}/t/nothing")
-    picture("not-found")
-    link = re.search(r"sign_in_url\": \"([^\"]+)", sign_in(pillarbox))
-    assert link
-    page.goto(link[1])
-    picture("sign-in")
-    page.get_by_role("button", name="Sign in").click()
+    page.goto(f"{url}/inbox?folder=archive")
+    live(page)
     picture("inbox-empty")
-    context.close()
+    page.goto(f"{url}/search")
+    picture("search")
+    page.get_by_role("combobox").press_sequentially("from:")
+    page.get_by_role("option").first.wait_for()
+    picture("search-suggestions")
+    page.goto(f"{url}/search?q=your")
+    picture("search-results")
+    page.goto(f"{url}/settings/sessions")
+    picture("sessions")
+    page.goto(f"{url}/design")
+    picture("design")
 
 
-def sign_in(pillarbox: Pillarbox) -> str:
-    return pillarbox.run(
-        *("user", "add", "admin@pillarbox.test", "--tenant", "Pillarbox", "--role", "owner"),
-        "--json",
-    )
+def live(page: Page) -> None:
+    page.locator("#live[data-state=on]").wait_for()
+
+
+def open_message(page: Page, subject: str) -> None:
+    page.locator(".row > a", has_text=subject).click()
+    page.locator(".message h1", has_text=subject).wait_for()
+    page.frame_locator("iframe").locator("p").first.wait_for()
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
     main()
