@@ -31,9 +31,10 @@ INDEXED_TYPES: Sequence[str] = (
 _LOOK_AGAIN_SECONDS = 1.0
 _PAUSE = Backoff(first_seconds=0.5, ceiling_seconds=30)
 # A commit costs much the same for one message as for fifty. After each, mail is left to gather for
-# a few times as long as it took, so that commits never fill the day, but never for a second.
+# a few times as long as it took, so that commits never fill the day.
 _REST = 3.0
-_MAX_REST_SECONDS = 0.9
+_MIN_REST_SECONDS = 0.2
+_MAX_REST_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -185,7 +186,8 @@ class Indexer:
     async def _rest(self, started: float, *, full: bool) -> None:
         if not full:
             spent = time.monotonic() - started
-            await asyncio.sleep(min(_REST * spent, _MAX_REST_SECONDS))
+            rest = max(_REST * spent, _MIN_REST_SECONDS)
+            await asyncio.sleep(min(rest, _MAX_REST_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)
