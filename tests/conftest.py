@@ -4,7 +4,6 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,11 +11,11 @@ import asyncpg
 import httpx
 import pytest
 from application import serving
+from clocks import MovableClock
 from mailroom import Mailroom
 from redis import Redis
 
 from app.assembly import Services, assemble
-from app.core.clock import SystemClock
 from app.core.log import configure_logging
 from app.core.secrets import Secret
 from app.embedded.postgres import EmbeddedPostgres
@@ -85,16 +84,6 @@ async def database_url(engines: Engines, template_database: str) -> AsyncIterato
     yield engines.database_url(name)
     await connection.execute(f"drop database {name} with (force)")
     await connection.close()
-
-
-@dataclass
-class MovableClock:
-    """The real time, moved by what a test says."""
-
-    moved_seconds: float = 0
-
-    def now(self) -> datetime:
-        return SystemClock().now() + timedelta(seconds=self.moved_seconds)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from conftest import MovableClock
+from clocks import MovableClock
 
 from app.access.magic_link import MagicLinkMail
 from app.access.sign_in_requests import MAILED_LINK_TTL

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from conftest import MovableClock
+from clocks import MovableClock
 
 from app.access.sessions import (
     IDLE_TTL,

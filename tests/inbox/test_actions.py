@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
-from conftest import MovableClock
+from clocks import MovableClock
 from mailroom import Mailroom
 
 from app.core.errors import InvalidInput, NotFound

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import MovableClock
+from clocks import MovableClock
 from mailroom import Mailroom
 
 from app.assembly import Services

@@ -20,6 +20,8 @@ from app.web.live import Feed, format_event, resume_position
 Context = Mapping[str, Any]
 
 _FOLLOWED = (EventType.INGEST_RECEIVED, EventType.MESSAGE_UPDATED, EventType.MESSAGE_DELETED)
+# Data of updates that change nothing which a list shows.
+_UNLISTED = {"authentication"}
 
 
 def read_view(values: Mapping[str, str]) -> View:
@@ -121,6 +123,7 @@ class ListPages:
     async def _render(
         self, access: Access, view: View, events: Sequence[Event], context: Context
     ) -> Sequence[bytes]:
+        events = [event for event in events if event.data.keys() != _UNLISTED]
         ids = list({event.subject_id for event in events if event.subject_type == "message"})
         rows = {
             row.id: row for row in await find_rows(self.database, access, ids) if shows(view, row)

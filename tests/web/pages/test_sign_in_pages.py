@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from application import serving
-from conftest import MovableClock
+from clocks import MovableClock
 from hypothesis import given
 from hypothesis import strategies as st
 
