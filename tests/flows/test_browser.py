@@ -2,64 +2,18 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from pillarbox import Inbox, Pillarbox, compose, installation, send, wait_until
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from browser import open_new_inbox, send_raw
+from pillarbox import Pillarbox, compose, wait_until
+from playwright.sync_api import Browser, Page, expect
 
+pytest_plugins = ["chromium"]
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 MAILS = 1000
-
-
-@pytest.fixture(scope="module")
-def pillarbox() -> Iterator[Pillarbox]:
-    with installation() as pillarbox:
-        yield pillarbox.start()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context()
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
-
-
-def open_new_inbox(page: Page, pillarbox: Pillarbox) -> Inbox:
-    """As a visitor does: from the start page, by its button."""
-    page.goto(pillarbox.url)
-    page.get_by_role("button", name="New temporary inbox").click()
-    page.wait_for_url(re.compile(r"/t/[\w-]{22}$"))
-    address = re.search(r'data-copy="([^"@ ]+@[^" ]+)"', page.content())
-    assert address
-    wait_until(lambda: pillarbox.accepts(address[1]), "the new address is accepted", 10)
-    return Inbox(page.url, address[1])
-
-
-def send_raw(pillarbox: Pillarbox, address: str, mails: list[bytes]) -> None:
-    with pillarbox.connect() as client:
-        client.ehlo("client.example.org")
-        for mail in mails:
-            assert send(client, address, mail)
 
 
 def test_thousand_mails_arrive_once_on_an_open_page_and_download_byte_for_byte(
@@ -97,7 +51,7 @@ def test_mail_sent_by_the_button_can_be_read_and_saved(pillarbox: Pillarbox, pag
     frame = page.frame_locator("iframe")
     expect(frame.get_by_text("test mail")).to_be_visible()
     with page.expect_download() as download:
-        page.locator("a.raw").click()
+        page.get_by_role("link", name="Raw message").click()
     saved = Path(download.value.path()).read_bytes()
     assert saved.startswith(b"Return-Path: <>\r\nReceived: ")
     assert b"Subject: Your first mail" in saved
