@@ -46,6 +46,7 @@
 
   const lose = (status) => {
     if (status === 404) show("gone", "This inbox is gone");
+    else if (status === 401) show("gone", "You are signed out");
     else show("off", "Connecting");
   };
   document.addEventListener("htmx:sse:before:connection", (event) => {

@@ -1,6 +1,7 @@
 """How often somebody may do something."""
 
 import time
+from urllib.parse import urlsplit
 
 from limits import RateLimitItem
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -15,7 +16,7 @@ class RateLimits:
 
     def __init__(self, redis_url: str) -> None:
         self._shared = FixedWindowRateLimiter(
-            RedisStorage(f"async+{redis_url}", implementation="redispy")
+            RedisStorage(f"async+{_with_port(redis_url)}", implementation="redispy")
         )
         self._own = FixedWindowRateLimiter(MemoryStorage())
 
@@ -31,3 +32,11 @@ class RateLimits:
             window = await limiter.get_window_stats(limit, what, who)
             wait_seconds = max(1, int(window.reset_time - time.time()) + 1)
             raise TooManyRequests("You did this very often. Wait a little.", wait_seconds)
+
+
+def _with_port(redis_url: str) -> str:
+    """`limits` asks for the port that everybody else takes for granted."""
+    parts = urlsplit(redis_url)
+    if parts.hostname is None or parts.port is not None:
+        return redis_url
+    return parts._replace(netloc=f"{parts.netloc}:6379").geturl()

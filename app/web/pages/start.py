@@ -9,7 +9,7 @@ from litestar.response import Redirect, Template
 from app.access.rate_limits import RateLimits
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
-from app.web.client import client_address
+from app.web.client import client_network
 from app.web.cookies import SessionCookies
 from app.web.given import Given
 
@@ -40,7 +40,7 @@ async def create_inbox(
     await rate_limits.count(
         RateLimitItemPerHour(settings.temporary_inboxes_per_hour),
         "new-inbox",
-        client_address(request, settings.trusted_proxies),
+        client_network(request, settings.trusted_proxies),
     )
     inbox = await inboxes.create()
     return Redirect(f"/t/{inbox.token}", status_code=303)
