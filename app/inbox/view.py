@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -50,12 +51,18 @@ class View:
 
     def query(self, **changes: Any) -> str:
         """The part of an address after `?` that stands for this view, with some of it changed."""
-        view = replace(self, **changes)
-        values = {
-            "mailbox": view.mailbox_id,
-            "folder": "" if view.folder == Folder.INBOX else view.folder,
-            "starred": int(view.starred),
-            "unread": int(view.unread),
-            "label": view.label_id,
-        }
-        return urlencode({name: str(value) for name, value in values.items() if value})
+        return _query(self, **changes)
+
+
+@lru_cache(4096)
+def _query(view: View, **changes: Any) -> str:
+    """A page of a list asks for a dozen of them, the next page for the same ones."""
+    view = replace(view, **changes)
+    values = {
+        "mailbox": view.mailbox_id,
+        "folder": "" if view.folder == Folder.INBOX else view.folder,
+        "starred": int(view.starred),
+        "unread": int(view.unread),
+        "label": view.label_id,
+    }
+    return urlencode({name: str(value) for name, value in values.items() if value})
