@@ -27,6 +27,7 @@
   }
   for (const own of document.querySelectorAll(".rail a, .rail button, .steps a, .tabs a, h1")) {
     const { left, top, width, height } = own.getBoundingClientRect();
+    if (width <= 1) continue;  // Not shown, or only read aloud.
     const hit = document.elementFromPoint(left + width / 2, top + height / 2);
     if (hit && !own.contains(hit) && !hit.contains(own)) say(`<${own.localName}> lies under <${hit.localName}>`);
   }

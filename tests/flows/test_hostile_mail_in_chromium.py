@@ -231,7 +231,7 @@ def describe(wrong: Mapping[str, Sequence[str]]) -> str:
 
 def test_watch_sees_what_mail_must_not_do(canary: Canary, tmp_path: Path) -> None:
     html = (
-        "<!doctype html><title>x</title><link rel=dns-prefetch href=//dns.hostile.test>"
+        "<!doctype html><title>x</title><img src=//looked-up.hostile.test>"
         "<script>document.cookie=`a=b`;localStorage.a=1;console.log(`heard`);RUN</script>"
         "<form action=//elsewhere.hostile.test></form><a href=javascript:RUN onclick=RUN>x</a>"
         "<h1>x</h1><b style='position:fixed;inset:0'>x</b>"
@@ -251,7 +251,7 @@ def test_watch_sees_what_mail_must_not_do(canary: Canary, tmp_path: Path) -> Non
         assert what in seen, seen
     assert {"<form>", "<a onclick>", "<b is fixed"} <= set(in_frame), in_frame
     assert "/control" in canary.asked
-    assert {canary.host, "dns.hostile.test"} <= read_hosts(tmp_path / "log")
+    assert {canary.host, "looked-up.hostile.test"} <= read_hosts(tmp_path / "log")
 
 
 def test_html_of_a_mail_does_nothing_when_it_is_opened(
