@@ -131,7 +131,9 @@ def to_row(row: Record) -> MessageRow:
 
 def row_values(row: Record) -> dict[str, Any]:
     """The fields of a `MessageRow`, and whatever else was selected beside `ROW_COLUMNS`."""
-    return dict(row) | {"labels": tuple(LabelView(*label) for label in row["labels"])}
+    values = dict(row)
+    values["labels"] = tuple([LabelView(*label) for label in values["labels"]])
+    return values
 
 
 def page_query(

@@ -1,6 +1,5 @@
 """What stands around a list: where one can go, and how much is unread."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,8 +30,8 @@ class Sidebar:
 
     position: int
     counts: Counts
-    mailboxes: Sequence[MailboxView]
-    labels: Sequence[LabelView]
+    mailboxes: tuple[MailboxView, ...]
+    labels: tuple[LabelView, ...]
 
 
 async def read_sidebar(database: Database, access: Access) -> Sidebar:
@@ -53,8 +52,8 @@ async def read_sidebar(database: Database, access: Access) -> Sidebar:
     return Sidebar(
         position=row["position"],
         counts=Counts(row["unread_count"]),
-        mailboxes=[MailboxView(*mailbox) for mailbox in row["mailboxes"]],
-        labels=[LabelView(*label) for label in row["labels"]],
+        mailboxes=tuple(MailboxView(*mailbox) for mailbox in row["mailboxes"]),
+        labels=tuple(LabelView(*label) for label in row["labels"]),
     )
 
 

@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 _COMPRESSED_TYPE = "text/html"
 # Below this a page fits one packet anyway.
 _LEAST_BYTES = 1000
-# A page of rows so becomes a ninth of itself; the highest level gives a tenth for six times the work.
+# A page of rows becomes a ninth of itself; the highest level gives a tenth for six times the work.
 _LEVEL = 1
 _MAX_PADDING_BYTES = 128
 _RAW_DEFLATE = -zlib.MAX_WBITS

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.core.clock import Clock
 from app.web.assets import Assets
-from app.web.rows import keep_rows
+from app.web.kept import keep_part, keep_rows
 
 TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
 
@@ -42,9 +42,19 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "printable": keep_printable,
         "file_icon": choose_file_icon,
     }
-    environment.globals["draw_rows"] = keep_rows(
-        environment, lambda moment: describe_age(moment, clock.now())
-    )
+    environment.globals |= {
+        "draw_rows": keep_rows(
+            environment, clock, lambda moment: describe_age(moment, clock.now())
+        ),
+        "draw_folders": keep_part(
+            environment, "inbox/_folders.html", "view", "mailboxes", "labels", "counts"
+        ),
+        "draw_toolbar": keep_part(
+            environment,
+            "messages/_toolbar.html",
+            *("view", "title", "mailbox_address", "labels", "base_url", "position"),
+        ),
+    }
     return environment
 
 

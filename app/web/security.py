@@ -4,7 +4,6 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import Message, Scope
 
@@ -44,10 +43,12 @@ _HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
 }
 
+_ENCODED = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+
 
 async def add_security_headers(message: Message, scope: Scope) -> None:
     """Adds each header that a response did not set itself; for errors before any route, too."""
     if scope["type"] == ScopeType.HTTP and message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        for name, value in _HEADERS.items():
-            headers.setdefault(name, value)
+        headers = list(message["headers"])
+        given = {name.lower() for name, _ in headers}
+        message["headers"] = headers + [pair for pair in _ENCODED if pair[0] not in given]

@@ -1,4 +1,4 @@
-"""Rows are kept as they were drawn, and drawn anew when anything of them has changed."""
+"""Parts are kept as they were drawn, and drawn anew when anything of them has changed."""
 
 from dataclasses import replace
 from datetime import timedelta
