@@ -126,7 +126,10 @@ def shows(view: View, row: MessageRow) -> bool:
 
 
 def to_row(row: Record) -> MessageRow:
-    return MessageRow(**row_values(row))
+    """A row of `ROW_COLUMNS` and nothing else, which are in the order of the fields."""
+    values: Sequence[Any] = row[:-1]
+    labels = tuple([LabelView(*label) for label in row[-1]])
+    return MessageRow(*values, labels)  # type: ignore[call-arg]
 
 
 def row_values(row: Record) -> dict[str, Any]:
@@ -145,7 +148,10 @@ def page_query(
     Of a mailbox the tenant is checked on the mailbox alone: beside a condition on the messages'
     tenant, the planner may walk the tenant's index through everybody else's mail.
     """
-    arguments: list[object] = [access.tenant_id, limit]
+    # The limit is a constant: with a parameter the planner cannot tell how cheap its plan is, and
+    # makes a new one for every page.
+    newest = f"order by received_at desc, id desc limit {limit:d}"
+    arguments: list[object] = [access.tenant_id]
 
     def argument(value: object) -> str:
         arguments.append(value)
@@ -155,9 +161,9 @@ def page_query(
     if before is not None:
         keyset = f"and (received_at, id) < ({argument(before[0])}, {argument(before[1])})"
     page = f"""select * from message where {{owner}} and {view.condition} {keyset}
-        order by received_at desc, id desc limit $2"""
+        {newest}"""
     if view.label_id is not None:
-        source = _labelled(access, view, keyset, argument)
+        source = _labelled(access, view, keyset, limit, argument)
     elif access.mailbox_ids is None:
         source = page.format(owner="tenant_id = $1")
     else:
@@ -165,14 +171,16 @@ def page_query(
             cross join lateral ({page.format(owner="mailbox_id = wanted.id")}) as merged
             where wanted.id = any({argument(list(access.mailbox_ids))}::uuid[])
                 and wanted.tenant_id = $1
-            order by received_at desc, id desc limit $2"""
+            {newest}"""
     sql = f"""select {ROW_COLUMNS} from ({source}) as message
         join mailbox on mailbox.id = message.mailbox_id
         order by received_at desc, message.id desc"""
     return sql, arguments
 
 
-def _labelled(access: Access, view: View, keyset: str, argument: Callable[[object], str]) -> str:
+def _labelled(
+    access: Access, view: View, keyset: str, limit: int, argument: Callable[[object], str]
+) -> str:
     mailboxes = ""
     if access.mailbox_ids is not None:
         mailboxes = f"and mailbox_id = any({argument(list(access.mailbox_ids))}::uuid[])"
@@ -183,8 +191,7 @@ def _labelled(access: Access, view: View, keyset: str, argument: Callable[[objec
         join message on message.id = message_label.message_id
         where label_id = {argument(view.label_id)} and message_label.tenant_id = $1
             and {view.condition} {mailboxes} {keyset}
-        order by message_label.received_at desc, message_label.message_id desc
-        limit $2"""
+        order by message_label.received_at desc, message_label.message_id desc limit {limit:d}"""
 
 
 def encode_cursor(row: MessageRow) -> str:

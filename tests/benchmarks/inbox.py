@@ -74,6 +74,7 @@ async def prepare(pillarbox: Pillarbox) -> Mapping[int, Person]:
             cookie = answer.headers["set-cookie"].partition(";")[0]
             people[count] = Person(cookie, message_id)
         await connection.execute("vacuum analyze", timeout=300)
+        await connection.execute("checkpoint", timeout=300)
         await connection.close()
     return people
 
