@@ -17,6 +17,7 @@ from pillarbox import Inbox, Pillarbox, compose, installation, send, wait_until
 
 from app.assembly import Services, assemble
 from app.embedded.run_file import read_run_file
+from app.search.port import IndexBroken
 from app.settings import read_settings
 
 pytestmark = pytest.mark.flow
@@ -54,7 +55,10 @@ def differences(pillarbox: Pillarbox) -> tuple[int, int, int]:
                 "select id from message where mailbox_id = $1", mailbox["id"]
             )
             there = {row["id"] for row in rows}
-            held = await services.search_index.message_ids(mailbox["id"])
+            try:
+                held = await services.search_index.message_ids(mailbox["id"])
+            except IndexBroken:  # it is about to be rebuilt
+                held = set()
             stored += len(there)
             lacking += len(there - held)
             indexed += len(held - there)
@@ -166,7 +170,7 @@ def test_mailboxes_are_rebuilt_by_command_while_searches_go_on_and_the_indexer_i
     pillarbox: Pillarbox,
 ) -> None:
     inbox = pillarbox.create_inbox()
-    count = Mail(pillarbox, inbox).send_until(600)
+    count = Mail(pillarbox, inbox).send_until(300)
     wait_until_it_agrees(pillarbox, count)
     key = pillarbox.run("key", "create", "--tenant", TENANT, "--scope", "messages:read")
     found: list[bool] = []
