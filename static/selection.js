@@ -35,10 +35,12 @@
   let next = null;
   const remember = () => {
     const row = current();
-    next = row && { row, after: row.nextElementSibling?.matches(".row") ? row.nextElementSibling : row.previousElementSibling };
+    next = row && { id: row.id, after: (row.nextElementSibling?.matches(".row") ? row.nextElementSibling : row.previousElementSibling)?.id };
   };
   document.addEventListener("htmx:after:swap", () => {
-    if (next && !document.getElementById(next.row.id)) next.after?.querySelector("a")?.focus();
+    // Other news may come first, and the row with it: wait until it is gone.
+    if (!next || document.getElementById(next.id)) return;
+    if (document.activeElement === document.body) document.getElementById(next.after)?.querySelector("a")?.focus();
     next = null;
   });
 
@@ -51,7 +53,7 @@
     const isStar = button.name !== "action";
     const selected = boxes().filter((box) => box.checked);
     const values = isStar ? { action: button.name, ids: button.value } : { action: button.value };
-    if (!isStar && !selected.length && next) values.ids = next.row.id.slice(2);
+    if (!isStar && !selected.length && next) values.ids = next.id.slice(2);
     const sent = { values, quiet: isStar };
     document.dispatchEvent(new CustomEvent("act", { detail: { form, sent } }));
     button.closest("details")?.removeAttribute("open");
