@@ -90,7 +90,9 @@ _PAGES: Sequence[ControllerRouterHandler] = (
 
 def create_web() -> Litestar:
     """For the server of `pillarbox web`, which passes nothing."""
-    return web_application(_start())
+    application = web_application(_start())
+    _collect_seldom()
+    return application
 
 
 def create_ingester() -> Litestar:
@@ -127,6 +129,14 @@ def _start() -> Services:
     settings = read_settings(os.environ)
     configure_logging(human=not settings.production)
     return assemble(settings)
+
+
+def _collect_seldom() -> None:
+    """What is there at the start stays: the collector need not look through it again, and what a
+    page makes is mostly freed without it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> Litestar:
@@ -207,18 +217,9 @@ def _lifespan(services: Services, *, with_spool: bool) -> Any:
             if with_spool:
                 app.state.spool = await services.spool.open_writer("callback")
                 stack.push_async_callback(app.state.spool.close)
-            _collect_seldom()
             yield
 
     return lifespan
-
-
-def _collect_seldom() -> None:
-    """What is there at the start stays: the collector need not look through it again, and what a
-    page makes is mostly freed without it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _given(part: object) -> Provide:

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-from contextlib import suppress
 from uuid import UUID
 
 import uvloop
@@ -13,6 +11,7 @@ from app.consumers.indexer import take_care_while_leading
 from app.core.log import configure_logging, get_logger
 from app.eventlog.consumer import ConsumerRunner
 from app.settings import Settings
+from workers.lifetime import work_until_told
 
 _log = get_logger("indexer")
 _NICENESS = 10
@@ -28,17 +27,8 @@ def run_indexer(settings: Settings, leader: UUID | None = None) -> None:
 
 async def _run(settings: Settings, leader: UUID | None) -> None:
     services = assemble(settings)
-    told_to_stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    async with services.running():
-        work = asyncio.create_task(_work(services, leader or services.ids.new()))
-        stopping = asyncio.create_task(told_to_stop.wait())
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+    leader = leader or services.ids.new()
+    await work_until_told(services, lambda services: _work(services, leader))
     _log.info("indexer.stop", outcome="stopped")
 
 

@@ -1,9 +1,7 @@
 """`pillarbox worker`: all background work in one process."""
 
 import asyncio
-import signal
 from collections.abc import Mapping
-from contextlib import suppress
 
 import uvloop
 
@@ -14,6 +12,7 @@ from workers.auth_mail import run_auth_mail
 from workers.authentication import run_authentication
 from workers.child import Child
 from workers.ingest import run_ingest
+from workers.lifetime import work_until_told
 from workers.schedule import run_schedule
 
 _log = get_logger("worker")
@@ -29,18 +28,7 @@ def run_worker(settings: Settings, environment: Mapping[str, str]) -> None:
 
 
 async def _run(settings: Settings, environment: Mapping[str, str]) -> None:
-    services = assemble(settings)
-    told_to_stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    async with services.running():
-        work = asyncio.create_task(_work(services, environment))
-        stopping = asyncio.create_task(told_to_stop.wait())
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+    await work_until_told(assemble(settings), lambda services: _work(services, environment))
     _log.info("worker.stop", outcome="stopped")
 
 

@@ -60,8 +60,11 @@ class Access:
     tenant_id: UUID
     mailbox_ids: Sequence[UUID] | None = None
 
-    def narrow(self, mailbox_id: UUID) -> "Access":
-        """Only this mailbox, or nothing when it is not among those allowed."""
+    def narrow(self, mailbox_id: UUID | None) -> "Access":
+        """Only this mailbox, or nothing when it is not among those allowed; None narrows
+        nothing."""
+        if mailbox_id is None:
+            return self
         allowed = self.mailbox_ids is None or mailbox_id in self.mailbox_ids
         return Access(self.tenant_id, (mailbox_id,) if allowed else ())
 

@@ -114,8 +114,7 @@ class Reading:
     async def neighbours(self, access: Access, view: View, row: MessageRow) -> Neighbours:
         """The messages beside one that was opened, in the list that it was opened from; where it
         does not lie in that any more, in the list of its folder."""
-        if view.mailbox_id is not None:
-            access = access.narrow(view.mailbox_id)
+        access = access.narrow(view.mailbox_id)
         if not shows(replace(view, unread=False), row):
             view = View(view.mailbox_id, row.folder)
         sql, arguments = neighbours_query(access, view, row)

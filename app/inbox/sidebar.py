@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.inbox.listing import Access, LabelView
+from app.inbox.listing import LabelView
 from app.storage.db.database import Database
 
 MAX_COUNTED = 1000
@@ -34,19 +34,9 @@ class Sidebar:
     labels: tuple[LabelView, ...]
 
 
-async def read_sidebar(database: Database, access: Access) -> Sidebar:
+async def read_sidebar(database: Database, tenant_id: UUID) -> Sidebar:
     """In one round trip, as every page needs it."""
-    row = await database.fetch_one(
-        f"""select (select coalesce(max(position), 0) from event) as position,
-            {_unread(access)} as unread_count,
-            array(select (id, address) from mailbox
-                where tenant_id = $1 and ($2::uuid[] is null or id = any($2))
-                order by address limit {_MAX_MAILBOXES}) as mailboxes,
-            array(select (id, name, colour) from label
-                where tenant_id = $1 order by lower(name)) as labels""",
-        access.tenant_id,
-        access.mailbox_ids,
-    )
+    row = await database.fetch_one(_SIDEBAR, tenant_id)
     if row is None:
         raise AssertionError("a select without a table gives one row")
     return Sidebar(
@@ -57,18 +47,17 @@ async def read_sidebar(database: Database, access: Access) -> Sidebar:
     )
 
 
-async def count_unread(database: Database, access: Access) -> int:
+async def count_unread(database: Database, tenant_id: UUID) -> int:
     """Unread messages in the inbox, at most `MAX_COUNTED`."""
-    return int(
-        await database.fetch_value(
-            f"select {_unread(access)} where $1::uuid is not null and ($2::uuid[] is null or true)",
-            access.tenant_id,
-            access.mailbox_ids,
-        )
-    )
+    return int(await database.fetch_value(f"select {_UNREAD}", tenant_id))
 
 
-def _unread(access: Access) -> str:
-    owner = "tenant_id = $1" if access.mailbox_ids is None else "mailbox_id = any($2::uuid[])"
-    return f"""(select count(*) from (select from message
-        where {owner} and folder = 'inbox' and not is_read limit {MAX_COUNTED}) as unread)"""
+_UNREAD = f"""(select count(*) from (select from message
+    where tenant_id = $1 and folder = 'inbox' and not is_read limit {MAX_COUNTED}) as unread)"""
+_SIDEBAR = f"""
+select (select coalesce(max(position), 0) from event) as position, {_UNREAD} as unread_count,
+    array(select (id, address) from mailbox
+        where tenant_id = $1 order by address limit {_MAX_MAILBOXES}) as mailboxes,
+    array(select (id, name, colour) from label
+        where tenant_id = $1 order by lower(name)) as labels
+"""

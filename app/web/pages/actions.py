@@ -160,15 +160,14 @@ async def _answer(
     access = Access(session.tenant_id)
     context = {
         "notice": describe_notice(facts),
-        "counts": Counts(await count_unread(database, access)),
+        "counts": Counts(await count_unread(database, session.tenant_id)),
         "base_url": "/inbox",
         "view": view,
         "csrf_token": session_cookies.csrf_token(session),
     }
     if done == _UNDONE:
         # Rows come back to where they were, which only the whole list shows.
-        narrowed = access if view.mailbox_id is None else access.narrow(view.mailbox_id)
-        page = await list_messages(database, narrowed, view)
+        page = await list_messages(database, access.narrow(view.mailbox_id), view)
         again = {"rows": page.rows, "next_cursor": page.next_cursor}
         return Template("messages/_again.html", context={**context, **again})
     found = await find_rows(database, access, outcome.message_ids)

@@ -47,7 +47,7 @@ async def show_inbox(
     address = None
     if view.mailbox_id is not None:
         address = (await mailboxes.find_by_id(view.mailbox_id, session.tenant_id)).address
-    sidebar = await read_sidebar(database, Access(session.tenant_id))
+    sidebar = await read_sidebar(database, session.tenant_id)
     context = {
         **_context(session, session_cookies, view),
         "position": sidebar.position,
@@ -73,7 +73,7 @@ async def follow_inbox(
     view = read_view(request.query_params)
 
     async def describe() -> Context:
-        counts = Counts(await count_unread(database, Access(session.tenant_id)))
+        counts = Counts(await count_unread(database, session.tenant_id))
         return {**_context(session, session_cookies, view), "counts": counts}
 
     return lists.stream(request, _access(session, view.mailbox_id), view, after, describe)
@@ -126,8 +126,7 @@ async def download_attachment(
 
 
 def _access(session: Session, mailbox_id: UUID | None = None) -> Access:
-    access = Access(session.tenant_id)
-    return access if mailbox_id is None else access.narrow(mailbox_id)
+    return Access(session.tenant_id).narrow(mailbox_id)
 
 
 def _context(session: Session, session_cookies: SessionCookies, view: View) -> Context:
