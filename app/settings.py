@@ -36,6 +36,20 @@ class Listen:
         return cls(host, int(port))
 
 
+class LoopbackListen(Listen):
+    """A host and a port that only this machine can reach."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "LoopbackListen":
+        """Raises ValueError unless `text` is HOST:PORT with a loopback address or `localhost`."""
+        listen = Listen.parse(text)
+        if listen.host != "localhost" and not ip_address(listen.host).is_loopback:
+            raise ValueError(f"{text!r} can be reached from elsewhere")
+        return cls(listen.host, listen.port)
+
+
 @dataclass(frozen=True, slots=True)
 class Networks:
     """A list of networks, written as comma-separated addresses and CIDR blocks."""
@@ -138,6 +152,8 @@ class Settings:
     smtp_hostname: str = "localhost"
     smtp_max_message_bytes: int = 75 * 1024 * 1024
 
+    metrics_listen: LoopbackListen | None = None
+
     search_engine: str = "postgres"
 
     temporary_domain: str = "pillarbox.test"
@@ -163,6 +179,15 @@ class Settings:
     def spool_s3_prefix(self) -> str | None:
         """The key prefix of a spool in the object store; None for a folder spool."""
         return self.spool_url[len("s3:") :] if self.spool_url.startswith("s3:") else None
+
+    @property
+    def worker_metrics_listen(self) -> Listen | None:
+        """Where the worker serves its metrics: the port after the sidecar's, which may be beside
+        it on one machine. Port 0 stays what it is."""
+        if self.metrics_listen is None:
+            return None
+        port = self.metrics_listen.port
+        return Listen(self.metrics_listen.host, port + 1 if port else 0)
 
     @property
     def auth_mail(self) -> MailUrl | None:
@@ -214,6 +239,10 @@ _PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = {
     Path: (lambda text: Path(text).expanduser(), "a path"),
     Secret: (Secret, "text"),
     Listen: (Listen.parse, "HOST:PORT"),
+    LoopbackListen: (
+        LoopbackListen.parse,
+        "a loopback address and a port, such as 127.0.0.1:9090, as metrics are for this machine",
+    ),
     Networks: (Networks.parse, "addresses or networks with commas between them"),
     Servers: (Servers.parse, "ADDRESS:PORT with commas between them"),
     MailUrl: (MailUrl.parse, "smtp://[USER:PASSWORD@]HOST:PORT, smtps://…, ses: or outbox:"),
@@ -265,6 +294,8 @@ def _check(settings: Settings) -> None:
             "SPOOL_URL must be s3:PREFIX where DYNO is set: the disk there does not last, "
             "and accepted mail would be lost with it."
         )
+    if settings.metrics_listen and settings.metrics_listen.port == 65535:
+        raise BadSetting("METRICS_LISTEN must leave a port after its own, which the worker takes.")
     for name in ("spool_keep_seconds", "spool_min_free_bytes", "smtp_max_message_bytes"):
         if getattr(settings, name) < 0:
             raise BadSetting(f"{name.upper()} must not be negative.")

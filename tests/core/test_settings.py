@@ -42,6 +42,15 @@ def read(**changes: str) -> Settings:
         ({"MAIL_FROM": "Pillarbox"}, "MAIL_FROM"),
         ({"MAIL_FROM": "A <a@b.test>\r\nBcc: <c@d.test>"}, "MAIL_FROM"),
         ({"SIGN_IN_MAILS_PER_HOUR": "0"}, "SIGN_IN_MAILS_PER_HOUR"),
+        ({"METRICS_LISTEN": ":9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "0.0.0.0:9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "[::]:9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "*:9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "192.0.2.1:9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "metrics.test:9090"}, "METRICS_LISTEN must be a loopback address"),
+        ({"METRICS_LISTEN": "[::ffff:10.0.0.1]:9090"}, "METRICS_LISTEN must be a loopback"),
+        ({"METRICS_LISTEN": "127.0.0.1:65535"}, "METRICS_LISTEN"),
     ],
 )
 def test_start_is_refused_in_one_line_that_names_the_setting_when_it_is_bad(
@@ -126,3 +135,15 @@ def test_every_setting_is_documented() -> None:
     documentation = (Path(__file__).parents[2] / "docs/settings.md").read_text()
     names = {field.name.upper() for field in fields(Settings)} - {"PORT", "DYNO"}
     assert {name for name in names if f"`{name}`" not in documentation} == set()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "[::1]", "localhost"])
+def test_metrics_are_served_on_loopback_with_the_worker_one_port_on(host: str) -> None:
+    settings = read(METRICS_LISTEN=f"{host}:9090")
+    assert str(settings.metrics_listen) == f"{host}:9090"
+    assert str(settings.worker_metrics_listen) == f"{host}:9091"
+
+
+def test_metrics_are_off_when_nothing_is_set() -> None:
+    assert read(METRICS_LISTEN="").metrics_listen is None
+    assert read().worker_metrics_listen is None
