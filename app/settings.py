@@ -151,6 +151,8 @@ class Settings:
     smtp_listen: Listen = Listen("127.0.0.1", 2525)
     smtp_hostname: str = "localhost"
     smtp_max_message_bytes: int = 75 * 1024 * 1024
+    smtp_tls_cert: Path | None = None
+    smtp_tls_key: Path | None = None
 
     metrics_listen: LoopbackListen | None = None
 
@@ -296,6 +298,8 @@ def _check(settings: Settings) -> None:
         )
     if settings.metrics_listen and settings.metrics_listen.port == 65535:
         raise BadSetting("METRICS_LISTEN must leave a port after its own, which the worker takes.")
+    if (settings.smtp_tls_cert is None) != (settings.smtp_tls_key is None):
+        raise BadSetting("SMTP_TLS_CERT and SMTP_TLS_KEY must be set together.")
     for name in ("spool_keep_seconds", "spool_min_free_bytes", "smtp_max_message_bytes"):
         if getattr(settings, name) < 0:
             raise BadSetting(f"{name.upper()} must not be negative.")

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import uvloop
 
-from app.core.clock import SystemClock
+from app.core.clock import Clock, SystemClock
 from app.core.ids import Ids
 from app.core.log import configure_logging
 from app.directory.snapshot import SnapshotFile, snapshot_path
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.server import SmtpServer
+from app.inbound.smtpd.tls import Certificate
 from app.settings import Settings
 from app.storage.spool.disk import Disk
 from app.storage.spool.folder_writer import FolderLimits
@@ -44,13 +45,19 @@ async def _run(settings: Settings) -> None:
         clock=clock,
         ids=ids,
     )
-    server = SmtpServer(handler)
+    server = SmtpServer(handler, _certificate(settings, clock))
     try:
         await server.start(settings.smtp_listen)
         await told_to_stop.wait()
         await server.stop(GRACE_SECONDS)
     finally:
         await writer.close()
+
+
+def _certificate(settings: Settings, clock: Clock) -> Certificate | None:
+    if settings.smtp_tls_cert is None or settings.smtp_tls_key is None:
+        return None
+    return Certificate(settings.smtp_tls_cert, settings.smtp_tls_key, clock)
 
 
 def _watch_space(settings: Settings) -> Callable[[], None]:

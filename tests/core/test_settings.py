@@ -23,6 +23,7 @@ def read(**changes: str) -> Settings:
         ({"PORT": "http"}, "PORT"),
         ({"SMTP_LISTEN": "2525"}, "SMTP_LISTEN"),
         ({"SMTP_LISTEN": "host:70000"}, "SMTP_LISTEN"),
+        ({"SMTP_TLS_CERT": "chain.pem"}, "SMTP_TLS_KEY"),
         ({"TRUSTED_PROXIES": "10.0.0.0/8,office"}, "TRUSTED_PROXIES"),
         ({"PUBLIC_URL": "mail.example.org"}, "PUBLIC_URL"),
         ({"TEMPORARY_DOMAIN": "not a domain"}, "TEMPORARY_DOMAIN"),

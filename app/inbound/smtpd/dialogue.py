@@ -8,6 +8,7 @@ from app.inbound.smtpd.arrival import Arrival
 from app.inbound.smtpd.commands import parse_client_name, parse_mail, parse_recipient
 from app.inbound.smtpd.handler import Client, MailHandler, Transaction
 from app.inbound.smtpd.replies import Refusal, Reply, encode_lines
+from app.inbound.smtpd.tls import TlsFacts
 
 _log = get_logger("smtp")
 
@@ -16,12 +17,17 @@ class Dialogue:
     """What was said so far (RFC 5321, section 4.1.4): hello, MAIL, RCPT, DATA, in that order.
 
     After DATA was answered with 354, `arrival` takes the message; whoever reads it then calls
-    `end_data`. After a reply that ends the dialogue, `ended` is true.
+    `end_data`. After a reply that ends the dialogue, `ended` is true. After the reply that TLS
+    may begin, `awaits_tls` is true until `secure`.
     """
 
-    def __init__(self, handler: MailHandler, client_address: str) -> None:
+    def __init__(
+        self, handler: MailHandler, client_address: str, *, offers_tls: bool = False
+    ) -> None:
         self.arrival: Arrival | None = None
         self.ended = False
+        self.awaits_tls = False
+        self._offers_tls = offers_tls
         self._handler = handler
         self._client = Client(client_address)
         self._transaction: Transaction | None = None
@@ -71,6 +77,13 @@ class Dialogue:
         self.ended = True
         return reply.encode()
 
+    def secure(self, tls: TlsFacts) -> None:
+        """Starts anew inside TLS: all that was said before is forgotten (RFC 3207, section 4.2),
+        except the errors, as a client could otherwise wash them off."""
+        self._client = Client(self._client.address, tls=tls)
+        self._transaction = None
+        self.awaits_tls = self._offers_tls = False
+
     async def end_data(self, arrival: Arrival) -> bytes:
         """The reply to a message that came in whole: 250 only when it is durable."""
         try:
@@ -90,11 +103,24 @@ class Dialogue:
         name = parse_client_name(argument, "EHLO name")
         self._start(name, extended=True)
         size = f"SIZE {self._handler.limits.max_message_bytes}"
-        return encode_lines(250, [self._handler.hostname, size, *_EXTENSIONS])
+        starttls = ("STARTTLS",) if self._offers_tls else ()
+        return encode_lines(250, [self._handler.hostname, size, *_EXTENSIONS, *starttls])
 
     def _start(self, name: str, *, extended: bool) -> None:
-        self._client = Client(self._client.address, name, extended)
+        self._client = Client(self._client.address, name, extended, self._client.tls)
         self._transaction = None
+
+    def _starttls(self, argument: str) -> bytes:
+        if self._client.tls is not None:
+            raise Refusal(replies.TLS_ALREADY)
+        if not self._offers_tls:
+            raise Refusal(replies.NOT_IMPLEMENTED)
+        if argument:
+            raise Refusal(replies.BAD_ARGUMENT, syntax="STARTTLS")
+        if not self._client.name:
+            raise Refusal(replies.HELLO_FIRST)
+        self.awaits_tls = True
+        return replies.READY_FOR_TLS.encode()
 
     def _mail(self, argument: str) -> bytes:
         if not self._client.name:
@@ -154,6 +180,7 @@ _EXTENSIONS = ("8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES", "SMTPUTF8", "HEL
 _COMMANDS: Mapping[str, Callable[[Dialogue, str], bytes]] = {
     "HELO": Dialogue._helo,
     "EHLO": Dialogue._ehlo,
+    "STARTTLS": Dialogue._starttls,
     "MAIL": Dialogue._mail,
     "RCPT": Dialogue._rcpt,
     "DATA": Dialogue._data,

@@ -13,6 +13,7 @@ from app.inbound.smtpd.body import IncomingBody
 from app.inbound.smtpd.commands import MailCommand
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.replies import Refusal
+from app.inbound.smtpd.tls import TlsFacts
 from app.mime.trace import received_field, return_path_field
 from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
 
@@ -27,11 +28,13 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is connected: the address we see, the name it gives itself, and how it said hello."""
+    """Who is connected: the address we see, the name it gives itself, how it said hello, and
+    what TLS it speaks, if any."""
 
     address: str
     name: str = ""
     extended: bool = False
+    tls: TlsFacts | None = None
 
 
 @dataclass(slots=True)
@@ -127,14 +130,19 @@ class MailHandler:
         self, client: Client, transaction: Transaction, metadata: ItemMetadata
     ) -> bytes:
         """Return-Path, then Received (RFC 5321, section 4.4)."""
-        protocol = "ESMTP" if client.extended else "SMTP"
-        if transaction.smtputf8:
-            protocol = "UTF8SMTP"  # RFC 6531, section 4.3
         return return_path_field(transaction.mail_from) + received_field(
             client_name=client.name,
             client_address=client.address,
             hostname=self.hostname,
-            protocol=protocol,
+            protocol=_protocol(client, smtputf8=transaction.smtputf8),
             item_id=metadata.item_id,
             received_at=metadata.received_at,
+            tls=str(client.tls or ""),
         )
+
+
+def _protocol(client: Client, *, smtputf8: bool) -> str:
+    """The keyword of RFC 3848, or with SMTPUTF8 that of RFC 6531, section 4.3."""
+    if not client.extended:
+        return "SMTP"  # No keyword joins HELO and TLS.
+    return ("UTF8SMTP" if smtputf8 else "ESMTP") + ("S" if client.tls else "")

@@ -22,6 +22,9 @@ class SmtpLimits:
     data_bytes_per_second: float = 1024.0
     """What DATA must keep up on average once it has taken `data_timeout_seconds`."""
 
+    handshake_timeout_seconds: float = 30.0
+    """From the reply to STARTTLS to the end of the handshake."""
+
     def allows(self, size_bytes: int) -> bool:
         return not self.max_message_bytes or size_bytes <= self.max_message_bytes
 

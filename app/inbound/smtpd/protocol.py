@@ -22,11 +22,15 @@ from app.inbound.smtpd.reader import (
     LineTooLong,
 )
 from app.inbound.smtpd.replies import Refusal, Reply
+from app.inbound.smtpd.tls import Certificate, TlsFacts
 
 _log = get_logger("smtp")
 
 MAX_LINE_BYTES = 2048
 """Of a command: RFC 5321, section 4.5.3.1.4, asks for 512, and each extension for a little more."""
+
+_TLS_SHUTDOWN_SECONDS = 5.0
+"""For the client's part of closing TLS. By then there is nothing left to say."""
 
 
 class SmtpProtocol(SMTP):
@@ -39,11 +43,17 @@ class SmtpProtocol(SMTP):
     line_length_limit = 64 * 1024
     """For aiosmtpd, the buffer of its stream; here it bounds nothing else."""
 
-    def __init__(self, handler: MailHandler, connections: "set[SmtpProtocol]") -> None:
+    def __init__(
+        self,
+        handler: MailHandler,
+        connections: "set[SmtpProtocol]",
+        certificate: Certificate | None,
+    ) -> None:
         super().__init__(handler, hostname=handler.hostname, loop=asyncio.get_running_loop())
         self._handler = handler
         self._limits = handler.limits
         self._connections = connections
+        self._certificate = certificate
         self._deadline = self._rings_at = inf
         self._stopping = False
 
@@ -63,7 +73,11 @@ class SmtpProtocol(SMTP):
         self._writer.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._dialogue = Dialogue(self._handler, _address_of(transport))
+        self._dialogue = Dialogue(
+            self._handler,
+            _address_of(transport),
+            offers_tls=self._certificate is not None,
+        )
         self._connections.add(self)
         super().connection_made(transport)
         self._client = ClientReader(self._reader, MAX_LINE_BYTES)
@@ -107,10 +121,50 @@ class SmtpProtocol(SMTP):
         except BadLine:
             return self._dialogue.refuse(Refusal(replies.BAD_LINE))
         reply = self._dialogue.answer(line)
+        if self._dialogue.awaits_tls and self._certificate is not None:
+            return await self._start_tls(reply, self._certificate)
         if self._dialogue.arrival is None:
             return reply
         await self._send(reply)
         return await self._receive(self._dialogue.arrival)
+
+    async def _start_tls(self, reply: bytes, certificate: Certificate) -> bytes:
+        """The handshake that follows `reply`. Inside TLS the client speaks first.
+
+        No byte that was read before it may be taken for one that TLS protects (CVE-2011-0411). So
+        none may be here when reading goes over to TLS, which is before anything is awaited.
+        """
+        if self._client.holds_bytes():
+            return self._dialogue.end(replies.NOT_BEFORE_TLS)
+        if self._writer.is_closing() or self._reader.at_eof():
+            raise ConnectionClosed
+        self._writer.write(reply)
+        self._deadline = inf  # The handshake has a timer of its own.
+        # What TLS reads must not pause what is under it.
+        self._reader._transport = None  # type: ignore[attr-defined]
+        try:
+            transport = await self.loop.start_tls(
+                self._writer.transport,
+                self,
+                certificate.context(),
+                server_side=True,
+                ssl_handshake_timeout=self._limits.handshake_timeout_seconds,
+                ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS,
+            )
+        except OSError as error:
+            _log.info(
+                "smtp.tls_failed",
+                client_address=self._dialogue.client_address,
+                reason=getattr(error, "reason", None) or str(error),
+            )
+            raise ConnectionClosed from error
+        if transport is None or transport.is_closing():
+            raise ConnectionClosed
+        self._reader.set_transport(transport)
+        self._writer = asyncio.StreamWriter(transport, self, self._reader, self.loop)
+        self._over_ssl = True
+        self._dialogue.secure(TlsFacts.of(transport.get_extra_info("ssl_object")))
+        return b""
 
     async def _receive(self, arrival: Arrival) -> bytes:
         """The reply to the message that follows 354."""
@@ -143,7 +197,7 @@ class SmtpProtocol(SMTP):
         """Says a last word from outside the conversation, unless the client no longer reads."""
         if self._writer.is_closing():
             return
-        if self._writer.transport.get_write_buffer_size():
+        if self._dialogue.awaits_tls or self._writer.transport.get_write_buffer_size():
             self._writer.transport.abort()
         else:
             self._writer.write(self._dialogue.end(reply))

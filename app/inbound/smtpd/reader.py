@@ -59,6 +59,10 @@ class ClientReader:
         """Puts back the end of what `read_some` gave."""
         self._buffer[:0] = received
 
+    def holds_bytes(self) -> bool:
+        """Whether the client has sent more than was taken."""
+        return bool(self._buffer) or bool(self._stream._buffer)  # type: ignore[attr-defined]
+
     async def _receive(self) -> bytes:
         try:
             received = await self._stream.read(_READ_BYTES)

@@ -46,6 +46,11 @@ INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 DATA_NEVER_ENDS = Reply(421, "4.3.4", "Far over the size limit, closing")
 
+# TLS
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
+TLS_ALREADY = Reply(503, "5.5.1", "TLS is active already")
+NOT_BEFORE_TLS = Reply(554, "5.5.1", "Nothing may be sent between STARTTLS and its reply")
+
 # Commands
 OK = Reply(250, "2.0.0", "OK")
 HELP = Reply(214, "2.0.0", "See RFC 5321: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY")

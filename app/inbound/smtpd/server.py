@@ -7,6 +7,7 @@ from app.core.errors import BadSetting
 from app.core.log import get_logger
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.protocol import SmtpProtocol
+from app.inbound.smtpd.tls import Certificate
 from app.settings import Listen
 
 _log = get_logger("smtp")
@@ -17,8 +18,10 @@ _BACKLOG = 1024
 class SmtpServer:
     """Serves SMTP until it is stopped."""
 
-    def __init__(self, handler: MailHandler) -> None:
+    def __init__(self, handler: MailHandler, certificate: Certificate | None = None) -> None:
+        """With a `certificate` clients may ask for TLS."""
         self._handler = handler
+        self._certificate = certificate
         self._connections: set[SmtpProtocol] = set()
         self._server: asyncio.Server | None = None
 
@@ -35,7 +38,7 @@ class SmtpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: SmtpProtocol(self._handler, self._connections),
+                lambda: SmtpProtocol(self._handler, self._connections, self._certificate),
                 listen.host,
                 listen.port,
                 backlog=_BACKLOG,

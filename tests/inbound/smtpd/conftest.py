@@ -4,6 +4,7 @@ import asyncio
 import os
 import smtplib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -15,7 +16,13 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
+from app.core.clock import Clock
 from app.core.errors import StorageFull
 from app.core.ids import Ids
 from app.directory.snapshot import (
@@ -28,6 +35,7 @@ from app.directory.snapshot import (
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.server import SmtpServer
+from app.inbound.smtpd.tls import Certificate
 from app.settings import Listen
 from app.storage.spool.folder_reader import FolderSpoolReader
 from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
@@ -130,9 +138,25 @@ class RawClient:
         self.send(line + b"\r\n")
         return self.reply()
 
+    def start_tls(self) -> None:
+        """STARTTLS up to the end of the handshake, whoever the certificate says it is."""
+        assert self.say(b"EHLO client.test").startswith("250")
+        assert self.say(b"STARTTLS").startswith("220 ")
+        self.shake_hands()
+
+    def shake_hands(self) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.socket = context.wrap_socket(self.socket)
+        self._file = self.socket.makefile("rb")
+
     def open_data(self, *recipients: bytes) -> None:
         """Goes as far as the 354 of a mail from s@sender.test."""
         assert self.reply().startswith("220")
+        self.go_to_data(*recipients)
+
+    def go_to_data(self, *recipients: bytes) -> None:
+        """The same, after the greeting."""
         assert self.say(b"EHLO client.test").startswith("250")
         assert self.say(b"MAIL FROM:<s@sender.test>").startswith("250")
         for recipient in recipients or (b"ann@example.test",):
@@ -214,6 +238,25 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def make_certificate(name: str) -> tuple[bytes, bytes]:
+    """A certificate that has signed itself, and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=3650))
+        .not_valid_after(NOW + timedelta(days=3650))
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(Encoding.PEM), key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+
+
 async def _read_all(spool_folder: Path) -> list[Item]:
     reader = await FolderSpoolReader.open(spool_folder, ids=Ids())
     items: list[Item] = []
@@ -244,13 +287,38 @@ def read_spool() -> Callable[[Path], list[Item]]:
 
 @pytest.fixture
 def start_sidecar(tmp_path: Path) -> Iterator[Callable[..., Sidecar]]:
-    """Starts a sidecar on a free port; keyword arguments are those of `SmtpLimits`."""
+    """Starts a sidecar on a free port, with a certificate if it is given one; other keyword
+    arguments are those of `SmtpLimits`."""
     with ExitStack() as stack:
 
-        def start(**limits: float) -> Sidecar:
-            return stack.enter_context(_running(tmp_path / "spool", limits))
+        def start(certificate: Certificate | None = None, **limits: float) -> Sidecar:
+            return stack.enter_context(_running(tmp_path / "spool", limits, certificate))
 
         yield start
+
+
+@pytest.fixture
+def certificate_files(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """Writes a new certificate and its key, always to the same two files."""
+
+    def write(name: str = "mx.example.test") -> tuple[Path, Path]:
+        chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+        made = make_certificate(name)
+        chain.write_bytes(made[0])
+        key.write_bytes(made[1])
+        return chain, key
+
+    return write
+
+
+@pytest.fixture
+def certificate(certificate_files: Callable[..., tuple[Path, Path]], clock: Clock) -> Certificate:
+    return Certificate(*certificate_files(), clock)
+
+
+@pytest.fixture
+def tls_sidecar(start_sidecar: Callable[..., Sidecar], certificate: Certificate) -> Sidecar:
+    return start_sidecar(certificate)
 
 
 @pytest.fixture
@@ -259,13 +327,15 @@ def sidecar(start_sidecar: Callable[..., Sidecar]) -> Sidecar:
 
 
 @contextmanager
-def _running(spool_folder: Path, limits: dict[str, float]) -> Iterator[Sidecar]:
+def _running(
+    spool_folder: Path, limits: dict[str, float], certificate: Certificate | None
+) -> Iterator[Sidecar]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         ready: Future[Sidecar] = Future()
         ended = asyncio.Event()
         thread = threading.Thread(
-            target=runner.run, args=(_serve(spool_folder, limits, ready, ended),)
+            target=runner.run, args=(_serve(spool_folder, limits, certificate, ready, ended),)
         )
         thread.start()
         sidecar = ready.result(10)
@@ -280,7 +350,11 @@ def _running(spool_folder: Path, limits: dict[str, float]) -> Iterator[Sidecar]:
 
 
 async def _serve(
-    spool_folder: Path, limits: dict[str, float], ready: "Future[Sidecar]", ended: asyncio.Event
+    spool_folder: Path,
+    limits: dict[str, float],
+    certificate: Certificate | None,
+    ready: "Future[Sidecar]",
+    ended: asyncio.Event,
 ) -> None:
     clock, ids = TestClock(), Ids()
     writer = TestWriter(
@@ -300,7 +374,7 @@ async def _serve(
         clock=clock,
         ids=ids,
     )
-    sidecar.server = SmtpServer(handler)
+    sidecar.server = SmtpServer(handler, certificate)
     (sidecar.address,) = await sidecar.server.start(Listen("127.0.0.1", 0))
     ready.set_result(sidecar)
     await ended.wait()

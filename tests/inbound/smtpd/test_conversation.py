@@ -49,7 +49,7 @@ def test_ehlo_tells_what_is_true(client):
         (b"EXPN list", "502 5.5.1"),
         (b"ETRN example.test", "502 5.5.1"),
         (b"AUTH PLAIN AAAA", "500 5.5.1"),
-        (b"STARTTLS", "500 5.5.1"),
+        (b"STARTTLS", "502 5.5.1"),
         (b"", "500 5.5.1"),
         (b"XYZZY", "500 5.5.1"),
         (b"N\xffOP", "500 5.5.2"),
