@@ -9,15 +9,19 @@ import uvloop
 from app.core.clock import Clock, SystemClock
 from app.core.ids import Ids
 from app.core.log import configure_logging
+from app.core.metrics import Metrics
+from app.core.metrics_server import MetricsServer
 from app.directory.snapshot import SnapshotFile, snapshot_path
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
 from app.settings import Settings
 from app.storage.spool.disk import Disk
 from app.storage.spool.folder_writer import FolderLimits
 from app.storage.spool.free_space import FreeSpace
+from app.storage.spool.metrics import SpoolMetrics
 from app.storage.stores import open_spool
 
 GRACE_SECONDS = 10.0
@@ -35,22 +39,28 @@ async def _run(settings: Settings) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    writer = await open_spool(settings, clock, ids).open_writer("smtp")
+    metrics = Metrics()
+    writer = await open_spool(settings, clock, ids).open_writer("smtp", SpoolMetrics(metrics))
     handler = MailHandler(
         writer=writer,
         directory=SnapshotFile(snapshot_path(settings), clock),
         require_space=_watch_space(settings),
         limits=SmtpLimits(max_message_bytes=settings.smtp_max_message_bytes),
+        metrics=SmtpMetrics(metrics),
         hostname=settings.smtp_hostname,
         clock=clock,
         ids=ids,
     )
     server = SmtpServer(handler, _certificate(settings, clock))
+    metrics_server = MetricsServer(metrics)
     try:
+        if settings.metrics_listen is not None:
+            await metrics_server.start(settings.metrics_listen.host, settings.metrics_listen.port)
         await server.start(settings.smtp_listen)
         await told_to_stop.wait()
         await server.stop(GRACE_SECONDS)
     finally:
+        metrics_server.close()
         await writer.close()
 
 

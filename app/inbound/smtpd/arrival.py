@@ -5,6 +5,7 @@ from app.core.log import get_logger
 from app.inbound.smtpd import replies
 from app.inbound.smtpd.body import IncomingBody
 from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.replies import Refusal
 from app.storage.spool.port import ItemMetadata, SpoolWriter
 
@@ -25,6 +26,7 @@ class Arrival:
         body: IncomingBody | None,
         writer: SpoolWriter,
         limits: SmtpLimits,
+        metrics: SmtpMetrics,
         *,
         refused_after_data: bool,
     ) -> None:
@@ -33,6 +35,7 @@ class Arrival:
         self._body = body
         self._writer = writer
         self._limits = limits
+        self._metrics = metrics
         self._refused_after_data = refused_after_data
         self._refusal: Refusal | None = None
 
@@ -85,6 +88,8 @@ class Arrival:
         self._report("smtp.accepted")
 
     def _report(self, outcome: str) -> None:
+        self._metrics.messages.count()
+        self._metrics.bytes.count(amount=self.size_bytes)
         _log.info(
             outcome,
             item_id=str(self.metadata.item_id),

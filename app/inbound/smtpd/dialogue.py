@@ -1,6 +1,7 @@
 """The commands of one SMTP connection and their replies, without the connection itself."""
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 
 from app.core.log import get_logger
 from app.inbound.smtpd import replies
@@ -70,11 +71,13 @@ class Dialogue:
         self._errors += reply.code == 500
         if self._errors >= self._handler.limits.max_errors:
             return self.end(replies.TOO_MANY_ERRORS)
+        self._handler.metrics.count_reply(reply)
         return reply.encode(**refusal.facts)
 
     def end(self, reply: Reply) -> bytes:
         """The last reply of all."""
         self.ended = True
+        self._handler.metrics.count_reply(reply)
         return reply.encode()
 
     def secure(self, tls: TlsFacts) -> None:
@@ -86,11 +89,13 @@ class Dialogue:
 
     async def end_data(self, arrival: Arrival) -> bytes:
         """The reply to a message that came in whole: 250 only when it is durable."""
+        transaction = self._open_transaction()
         try:
             await arrival.store()
         except Refusal as refusal:
             return self.refuse(refusal)
         finally:
+            self._handler.metrics.transaction_seconds.observe(perf_counter() - transaction.began_at)
             self.arrival = self._transaction = None
         return replies.QUEUED.encode(item_id=arrival.metadata.item_id)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 from app.core.clock import Clock
 from app.core.errors import StorageFull
@@ -12,6 +13,7 @@ from app.inbound.smtpd.arrival import Arrival
 from app.inbound.smtpd.body import IncomingBody
 from app.inbound.smtpd.commands import MailCommand
 from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.replies import Refusal
 from app.inbound.smtpd.tls import TlsFacts
 from app.mime.trace import received_field, return_path_field
@@ -43,6 +45,8 @@ class Transaction:
 
     mail_from: str
     smtputf8: bool
+    began_at: float
+    """By `time.perf_counter`."""
     recipients: list[str] = field(default_factory=list)
     accepted_count: int = 0
     refused_after_data: bool = False
@@ -62,11 +66,13 @@ class MailHandler:
         directory: SnapshotFile,
         require_space: Callable[[], None],
         limits: SmtpLimits,
+        metrics: SmtpMetrics,
         hostname: str,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self.limits = limits
+        self.metrics = metrics
         self.hostname = hostname
         self._writer = writer
         self._directory = directory
@@ -84,7 +90,7 @@ class MailHandler:
             raise Refusal(replies.STORAGE_FULL) from error
         except OSError as error:
             raise Refusal(replies.NOT_STORED) from error
-        return Transaction(command.address, command.smtputf8)
+        return Transaction(command.address, command.smtputf8, perf_counter())
 
     def add_recipient(self, transaction: Transaction, address: str) -> None:
         """Takes one more recipient, whatever becomes of it later, or raises `Refusal`."""
@@ -123,6 +129,7 @@ class MailHandler:
             body,
             self._writer,
             self.limits,
+            self.metrics,
             refused_after_data=transaction.refused_after_data,
         )
 

@@ -91,6 +91,9 @@ class SmtpProtocol(SMTP):
         super(SMTP, self).connection_lost(error)
 
     async def _handle_client(self) -> None:
+        metrics = self._handler.metrics
+        metrics.connections.count()
+        metrics.open_connections += 1
         try:
             await self._converse()
         except ConnectionClosed:
@@ -100,6 +103,7 @@ class SmtpProtocol(SMTP):
             _log.exception("smtp.failed", client_address=self._dialogue.client_address)
             self._hang_up(replies.INTERNAL_ERROR)
         finally:
+            metrics.open_connections -= 1
             self._connections.discard(self)
             if self._timeout_handle is not None:
                 self._timeout_handle.cancel()

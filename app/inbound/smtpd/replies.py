@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply of one line. Text in braces is filled in when it is sent."""
+    """One reply of one line. Text in braces is filled in when it is sent.
+
+    A refusal has a `cause`, by which metrics and `message.rejected` know it whatever its text.
+    """
 
     code: int
     enhanced_code: str
     text: str
+    cause: str = ""
 
     def encode(self, **facts: object) -> bytes:
         """The line as it is sent. No fact may hold a CR or an LF."""
@@ -40,50 +44,64 @@ def encode_lines(code: int, lines: Iterable[str]) -> bytes:
 # The connection
 GREETING = Reply(220, "", "{hostname} ESMTP Pillarbox")
 GOODBYE = Reply(221, "2.0.0", "Goodbye")
-TIMED_OUT = Reply(421, "4.4.2", "Timed out waiting for the client")
-SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again soon")
-INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, try again later")
-TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
-DATA_NEVER_ENDS = Reply(421, "4.3.4", "Far over the size limit, closing")
+TIMED_OUT = Reply(421, "4.4.2", "Timed out waiting for the client", "timed_out")
+SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again soon", "shutting_down")
+INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, try again later", "internal_error")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors", "too_many_errors")
+DATA_NEVER_ENDS = Reply(421, "4.3.4", "Far over the size limit, closing", "data_never_ends")
 
 # TLS
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
-TLS_ALREADY = Reply(503, "5.5.1", "TLS is active already")
-NOT_BEFORE_TLS = Reply(554, "5.5.1", "Nothing may be sent between STARTTLS and its reply")
+TLS_ALREADY = Reply(503, "5.5.1", "TLS is active already", "tls_already")
+NOT_BEFORE_TLS = Reply(
+    554, "5.5.1", "Nothing may be sent between STARTTLS and its reply", "not_before_tls"
+)
 
 # Commands
 OK = Reply(250, "2.0.0", "OK")
 HELP = Reply(214, "2.0.0", "See RFC 5321: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY")
 VERIFY_OFF = Reply(252, "2.5.0", "Will not verify; send mail to find out")
-LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
-BAD_LINE = Reply(500, "5.5.2", "Commands are UTF-8 text and end with CRLF")
-UNRECOGNISED = Reply(500, "5.5.1", "Command unrecognised")
-NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
-BAD_ARGUMENT = Reply(501, "5.5.4", "Syntax: {syntax}")
-HELLO_FIRST = Reply(503, "5.5.1", "Say EHLO first")
-NESTED_MAIL = Reply(503, "5.5.1", "A transaction is open already; RSET ends it")
-MAIL_FIRST = Reply(503, "5.5.1", "Say MAIL first")
-UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognised or not implemented")
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", "line_too_long")
+BAD_LINE = Reply(500, "5.5.2", "Commands are UTF-8 text and end with CRLF", "bad_line")
+UNRECOGNISED = Reply(500, "5.5.1", "Command unrecognised", "unrecognised")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", "not_implemented")
+BAD_ARGUMENT = Reply(501, "5.5.4", "Syntax: {syntax}", "bad_argument")
+HELLO_FIRST = Reply(503, "5.5.1", "Say EHLO first", "hello_first")
+NESTED_MAIL = Reply(503, "5.5.1", "A transaction is open already; RSET ends it", "nested_mail")
+MAIL_FIRST = Reply(503, "5.5.1", "Say MAIL first", "mail_first")
+UNKNOWN_PARAMETER = Reply(
+    555, "5.5.4", "Parameter not recognised or not implemented", "unknown_parameter"
+)
 
 # Sender and recipients
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
-BAD_SENDER = Reply(553, "5.1.7", "Malformed sender address")
-BAD_RECIPIENT = Reply(553, "5.1.3", "Malformed recipient address")
-NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "This address needs SMTPUTF8")
-UNKNOWN_RECIPIENT = Reply(550, "5.1.1", "No such mailbox here")
-RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
-DOMAIN_SUSPENDED = Reply(550, "5.3.2", "This domain does not take mail")
-DOMAIN_PAUSED = Reply(451, "4.3.2", "This domain does not take mail at present, try again later")
-DIRECTORY_UNAVAILABLE = Reply(451, "4.3.0", "Cannot tell at present, try again later")
-TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients, send the rest separately")
+BAD_SENDER = Reply(553, "5.1.7", "Malformed sender address", "bad_sender")
+BAD_RECIPIENT = Reply(553, "5.1.3", "Malformed recipient address", "bad_recipient")
+NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "This address needs SMTPUTF8", "needs_smtputf8")
+UNKNOWN_RECIPIENT = Reply(550, "5.1.1", "No such mailbox here", "unknown_recipient")
+RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied", "relaying_denied")
+DOMAIN_SUSPENDED = Reply(550, "5.3.2", "This domain does not take mail", "domain_suspended")
+DOMAIN_PAUSED = Reply(
+    451, "4.3.2", "This domain does not take mail at present, try again later", "domain_paused"
+)
+DIRECTORY_UNAVAILABLE = Reply(
+    451, "4.3.0", "Cannot tell at present, try again later", "directory_unavailable"
+)
+TOO_MANY_RECIPIENTS = Reply(
+    452, "4.5.3", "Too many recipients, send the rest separately", "too_many_recipients"
+)
 
 # The message
 SEND_DATA = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 QUEUED = Reply(250, "2.6.0", "Queued as {item_id}")
-NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients")
-REFUSED_AFTER_DATA = Reply(550, "5.1.1", "Not every recipient exists; nobody was sent this message")
-BARE_LINE_ENDING = Reply(550, "5.5.2", "Lines must end with CRLF; bare CR or LF is refused")
-TOO_LARGE = Reply(552, "5.3.4", "Message over the limit of {max_message_bytes} bytes")
-STORAGE_FULL = Reply(452, "4.3.1", "Storage is full, try again later")
-NOT_STORED = Reply(451, "4.3.0", "Not stored, try again later")
+NO_VALID_RECIPIENTS = Reply(554, "5.5.1", "No valid recipients", "no_valid_recipients")
+REFUSED_AFTER_DATA = Reply(
+    550, "5.1.1", "Not every recipient exists; nobody was sent this message", "refused_after_data"
+)
+BARE_LINE_ENDING = Reply(
+    550, "5.5.2", "Lines must end with CRLF; bare CR or LF is refused", "bare_line_ending"
+)
+TOO_LARGE = Reply(552, "5.3.4", "Message over the limit of {max_message_bytes} bytes", "too_large")
+STORAGE_FULL = Reply(452, "4.3.1", "Storage is full, try again later", "storage_full")
+NOT_STORED = Reply(451, "4.3.0", "Not stored, try again later", "not_stored")

@@ -8,6 +8,7 @@ folder form, except that large bodies lie inside.
 import asyncio
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from app.core.clock import Clock
 from app.core.errors import InvalidInput, PillarboxError, Unavailable
 from app.core.ids import Ids
 from app.core.log import get_logger
+from app.core.metrics import Metrics
 from app.storage.blobs.port import BlobStore
 from app.storage.spool.blob_layout import SegmentKeys
 from app.storage.spool.layout import require_role
+from app.storage.spool.metrics import SpoolMetrics
 from app.storage.spool.port import ItemMetadata
 from app.storage.spool.segment import (
     MARKER_SIZE_BYTES,
@@ -58,6 +61,7 @@ class BlobSpoolWriter:
         clock: Clock,
         ids: Ids,
         max_upload_size_bytes: int = MAX_UPLOAD_SIZE_BYTES,
+        metrics: SpoolMetrics | None = None,
     ) -> Self:
         """A producer that never was before, `ROLE-` and a new id: the next start is another.
 
@@ -70,7 +74,8 @@ class BlobSpoolWriter:
             bodies = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pillarbox-bodies-"))
         except OSError as error:
             raise Unavailable(f"Large bodies cannot be kept: {error.strerror}.") from error
-        return cls(store, keys, producer, bodies, clock, ids, max_upload_size_bytes)
+        metrics = metrics or SpoolMetrics(Metrics())
+        return cls(store, keys, producer, bodies, clock, ids, max_upload_size_bytes, metrics)
 
     def __init__(
         self,
@@ -81,6 +86,7 @@ class BlobSpoolWriter:
         clock: Clock,
         ids: Ids,
         max_upload_size_bytes: int,
+        metrics: SpoolMetrics,
     ) -> None:
         """Use `open`."""
         self._store = store
@@ -90,6 +96,9 @@ class BlobSpoolWriter:
         self._clock = clock
         self._ids = ids
         self._max_upload_size_bytes = max_upload_size_bytes
+        self._metrics = metrics
+        metrics.watch_puts(lambda: self._waiting)
+        self._waiting = 0
         self._next_number = 1
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
@@ -127,12 +136,23 @@ class BlobSpoolWriter:
         stored = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(metadata, raw, size_bytes, stored))
         self._arrived.set()
-        await stored
+        began_at = time.perf_counter()
+        self._waiting += 1
+        try:
+            await stored
+        finally:
+            self._waiting -= 1
+        self._metrics.store_seconds.observe(time.perf_counter() - began_at)
 
     async def _upload_until_closed(self) -> None:
         while self._queue or not self._closing.is_set():
             if batch := self._take_batch():
-                _settle(batch, await self._upload(batch))
+                error = await self._upload(batch)
+                if error is None:
+                    self._metrics.batch_size.observe(len(batch))
+                else:
+                    self._metrics.sync_errors.count()
+                _settle(batch, error)
             else:
                 self._arrived.clear()
                 await self._arrived.wait()

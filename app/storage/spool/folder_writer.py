@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +21,11 @@ from app.core.clock import Clock
 from app.core.errors import InvalidInput, PillarboxError, StorageFull, Unavailable
 from app.core.ids import Ids
 from app.core.log import get_logger
+from app.core.metrics import Metrics
 from app.storage.spool.disk import FILE_MODE, Disk
 from app.storage.spool.free_space import FreeSpace
 from app.storage.spool.layout import Slot, bodies_folder, open_root, take_slot
+from app.storage.spool.metrics import SpoolMetrics
 from app.storage.spool.port import ItemMetadata
 from app.storage.spool.recovery import recover
 from app.storage.spool.segment import Content, Reference, encode_item, encode_reference
@@ -58,6 +61,7 @@ class FolderSpoolWriter:
         ids: Ids,
         limits: FolderLimits | None = None,
         disk: Disk | None = None,
+        metrics: SpoolMetrics | None = None,
     ) -> Self:
         """Takes the first free producer of this role (`smtp-0`, `smtp-1`, …) until `close` and
         seals what its last run left open.
@@ -66,17 +70,24 @@ class FolderSpoolWriter:
         """
         disk = disk or Disk()
         limits = limits or FolderLimits()
+        metrics = metrics or SpoolMetrics(Metrics())
         try:
             slot, segments = await asyncio.to_thread(
-                _take_over, root, role, limits, clock, ids, disk
+                _take_over, root, role, limits, clock, ids, disk, metrics
             )
         except OSError as error:
             raise Unavailable(f"The spool in {root} cannot be opened: {error}.") from error
         space = FreeSpace(slot.folder, limits.min_free_bytes, limits.min_free_inodes, disk)
-        return cls(slot, segments, space, ids, disk)
+        return cls(slot, segments, space, ids, disk, metrics)
 
     def __init__(
-        self, slot: Slot, segments: SegmentLog, space: FreeSpace, ids: Ids, disk: Disk
+        self,
+        slot: Slot,
+        segments: SegmentLog,
+        space: FreeSpace,
+        ids: Ids,
+        disk: Disk,
+        metrics: SpoolMetrics,
     ) -> None:
         """Use `open`."""
         self._slot = slot
@@ -84,6 +95,9 @@ class FolderSpoolWriter:
         self._space = space
         self._ids = ids
         self._disk = disk
+        self._metrics = metrics
+        metrics.watch_puts(lambda: self._in_flight)
+        metrics.watch_disk(lambda: disk.statvfs(slot.folder))
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._in_flight = 0
@@ -101,11 +115,13 @@ class FolderSpoolWriter:
         if self._closing.is_set():
             raise Unavailable("The spool is closed.")
         self._in_flight += 1
+        began_at = time.perf_counter()
         try:
             if isinstance(raw, Path):
                 await self._put_file(metadata, raw)
             else:
                 await self._commit(encode_item(metadata, raw))
+            self._metrics.store_seconds.observe(time.perf_counter() - began_at)
         finally:
             self._in_flight -= 1
             if self._closing.is_set() and not self._in_flight:
@@ -192,6 +208,7 @@ class FolderSpoolWriter:
         try:
             self._space.require()
             self._segments.append([content for content, _ in batch])
+            self._metrics.batch_size.observe(len(batch))
         except PillarboxError as error:
             return error
         except OSError as error:
@@ -208,7 +225,13 @@ class FolderSpoolWriter:
 
 
 def _take_over(
-    root: Path, role: str, limits: FolderLimits, clock: Clock, ids: Ids, disk: Disk
+    root: Path,
+    role: str,
+    limits: FolderLimits,
+    clock: Clock,
+    ids: Ids,
+    disk: Disk,
+    metrics: SpoolMetrics,
 ) -> tuple[Slot, SegmentLog]:
     """A slot whose earlier segments are sealed, and the log that goes on after them."""
     open_root(root, ids, disk)
@@ -222,6 +245,7 @@ def _take_over(
             clock=clock,
             ids=ids,
             disk=disk,
+            metrics=metrics,
         )
     except BaseException:
         slot.release()

@@ -12,12 +12,14 @@ from app.storage.spool.blob_writer import MAX_UPLOAD_SIZE_BYTES, BlobSpoolWriter
 from app.storage.spool.disk import Disk
 from app.storage.spool.folder_reader import FolderSpoolReader
 from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
+from app.storage.spool.metrics import SpoolMetrics
 from app.storage.spool.port import SpoolReader, SpoolWriter
 
 
 class Spool(Protocol):
-    async def open_writer(self, role: str) -> SpoolWriter:
-        """A producer of its own for this process. `role` is a lower-case word such as `smtp`.
+    async def open_writer(self, role: str, metrics: SpoolMetrics | None = None) -> SpoolWriter:
+        """A producer of its own for this process. `role` is a lower-case word such as `smtp`;
+        what it does is counted in `metrics`.
 
         Raises `InvalidInput` for another role and `Unavailable` when the spool cannot be used.
         """
@@ -38,7 +40,9 @@ class FolderSpool:
     limits: FolderLimits = field(default_factory=FolderLimits)
     disk: Disk = field(default_factory=Disk)
 
-    async def open_writer(self, role: str) -> FolderSpoolWriter:
+    async def open_writer(
+        self, role: str, metrics: SpoolMetrics | None = None
+    ) -> FolderSpoolWriter:
         return await FolderSpoolWriter.open(
             self.root,
             role,
@@ -46,6 +50,7 @@ class FolderSpool:
             ids=self.ids,
             limits=self.limits,
             disk=self.disk,
+            metrics=metrics,
         )
 
     async def open_reader(self) -> FolderSpoolReader:
@@ -63,7 +68,7 @@ class BlobSpool:
     max_upload_size_bytes: int = MAX_UPLOAD_SIZE_BYTES
     poll_seconds: float = 1.0
 
-    async def open_writer(self, role: str) -> BlobSpoolWriter:
+    async def open_writer(self, role: str, metrics: SpoolMetrics | None = None) -> BlobSpoolWriter:
         return await BlobSpoolWriter.open(
             self.store,
             self._prefix,
@@ -71,6 +76,7 @@ class BlobSpool:
             clock=self.clock,
             ids=self.ids,
             max_upload_size_bytes=self.max_upload_size_bytes,
+            metrics=metrics,
         )
 
     async def open_reader(self) -> BlobSpoolReader:

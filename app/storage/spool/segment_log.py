@@ -19,6 +19,7 @@ from app.core.ids import Ids
 from app.core.log import get_logger
 from app.storage.spool.disk import Disk
 from app.storage.spool.layout import SegmentFile
+from app.storage.spool.metrics import SpoolMetrics
 from app.storage.spool.segment import (
     MARKER_SIZE_BYTES,
     Content,
@@ -61,6 +62,7 @@ class SegmentLog:
         clock: Clock,
         ids: Ids,
         disk: Disk,
+        metrics: SpoolMetrics,
     ) -> None:
         self._folder = folder
         self._next_number = next_number
@@ -69,6 +71,7 @@ class SegmentLog:
         self._clock = clock
         self._ids = ids
         self._disk = disk
+        self._metrics = metrics
         self._segment: _OpenSegment | None = None
         self._failures_in_row = 0
         self._paused_until = float("-inf")
@@ -155,6 +158,7 @@ class SegmentLog:
 
     def _give_up(self, event: str, error: BaseException) -> None:
         segment, self._segment = self._segment, None
+        self._metrics.sync_errors.count()
         _log.error(event, folder=str(self._folder), error=str(error))
         if segment:
             with contextlib.suppress(OSError):

@@ -21,10 +21,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.clock import Clock
 from app.core.errors import StorageFull
 from app.core.ids import Ids
+from app.core.metrics import Metrics
 from app.directory.snapshot import (
     DirectorySnapshot,
     DomainEntry,
@@ -34,11 +36,13 @@ from app.directory.snapshot import (
 )
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
 from app.settings import Listen
 from app.storage.spool.folder_reader import FolderSpoolReader
 from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
+from app.storage.spool.metrics import SpoolMetrics
 from app.storage.spool.port import Item, ItemMetadata, SpoolWriter
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -177,6 +181,7 @@ class Sidecar:
     snapshot_path: Path
     spool_folder: Path
     loop: asyncio.AbstractEventLoop
+    metrics: Metrics
     address: Listen = field(init=False)
     server: SmtpServer = field(init=False)
     space_fault: Exception | None = None
@@ -205,6 +210,17 @@ class Sidecar:
     def stored(self) -> list[Item]:
         """Everything in the spool, as its reader finds it."""
         return asyncio.run(_read_all(self.spool_folder))
+
+    def counted(self) -> dict[str, float]:
+        """Every metric, as Prometheus's own parser understands the text: `name` or `name{cause}`
+        with the values of its labels."""
+        return {
+            "".join(
+                (sample.name, *(f"{{{value}}}" for _, value in sorted(sample.labels.items())))
+            ): (sample.value)
+            for family in text_string_to_metric_families(self.metrics.expose().decode())
+            for sample in family.samples
+        }
 
     def body_files(self) -> list[Path]:
         return list(self.spool_folder.glob("*/bodies/*"))
@@ -357,19 +373,26 @@ async def _serve(
     ended: asyncio.Event,
 ) -> None:
     clock, ids = TestClock(), Ids()
+    metrics = Metrics()
     writer = TestWriter(
         await FolderSpoolWriter.open(
-            spool_folder, "smtp", clock=clock, ids=ids, limits=FolderLimits(min_free_bytes=0)
+            spool_folder,
+            "smtp",
+            clock=clock,
+            ids=ids,
+            limits=FolderLimits(min_free_bytes=0),
+            metrics=SpoolMetrics(metrics),
         )
     )
     path = spool_folder / "directory.snapshot"
-    sidecar = Sidecar(clock, writer, path, spool_folder, asyncio.get_running_loop())
+    sidecar = Sidecar(clock, writer, path, spool_folder, asyncio.get_running_loop(), metrics)
     sidecar.save_snapshot(SNAPSHOT)
     handler = MailHandler(
         writer=writer,
         directory=SnapshotFile(path, clock),
         require_space=sidecar.require_space,
         limits=SmtpLimits(**{"max_message_bytes": 4_000_000, **limits}),
+        metrics=SmtpMetrics(sidecar.metrics),
         hostname="mx.example.test",
         clock=clock,
         ids=ids,

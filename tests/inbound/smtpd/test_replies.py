@@ -33,6 +33,15 @@ def test_every_reply_is_documented_and_no_other():
     )
 
 
+def test_every_refusal_has_a_cause_of_its_own_and_nothing_else_has():
+    assert all(
+        re.fullmatch(r"[a-z][a-z0-9_]+", reply.cause) for reply in EVERY_REPLY if reply.code >= 400
+    )
+    assert not any(reply.cause for reply in EVERY_REPLY if reply.code < 400)
+    causes = [reply.cause for reply in EVERY_REPLY if reply.cause]
+    assert sorted(causes) == sorted(set(causes))
+
+
 def test_several_lines_are_one_reply():
     assert encode_lines(250, ["a", "b", "c"]) == b"250-a\r\n250-b\r\n250 c\r\n"
     assert encode_lines(250, ["a"]) == b"250 a\r\n"
