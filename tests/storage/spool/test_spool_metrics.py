@@ -21,18 +21,18 @@ from app.storage.spool.metrics import SpoolMetrics
 class FailingDisk(Disk):
     """The real disk, whose syncs and figures fail when told to."""
 
-    failing = False
+    failing = ""
 
     def fdatasync(self, descriptor: int) -> None:
-        self._fail_if_told()
+        self._fail_if_told("fdatasync")
         super().fdatasync(descriptor)
 
     def statvfs(self, folder: Path) -> os.statvfs_result:
-        self._fail_if_told()
+        self._fail_if_told("statvfs")
         return super().statvfs(folder)
 
-    def _fail_if_told(self) -> None:
-        if self.failing:
+    def _fail_if_told(self, call: str) -> None:
+        if call == self.failing:
             raise OSError(errno.EIO, "Input/output error")
 
 
@@ -74,15 +74,25 @@ async def test_failed_sync_is_counted_and_nothing_counts_as_stored(
     metrics, disk = Metrics(), FailingDisk()
     spool = FolderSpool(tmp_path / "spool", clock, ids, disk=disk)
     writer = await spool.open_writer("smtp", SpoolMetrics(metrics))
-    disk.failing = True
+    disk.failing = "fdatasync"
     with pytest.raises(Unavailable):
         await writer.put(new_metadata(), b"one")
     samples = read(metrics)
-    assert "pillarbox_spool_disk_free_bytes" not in samples
-    disk.failing = False
-    await writer.close()
-    samples = read(metrics)
-    assert samples["pillarbox_spool_disk_free_bytes"] > 0
+    assert samples["pillarbox_spool_sync_errors_total"] == 1
     assert samples["pillarbox_spool_store_seconds_count"] == 0
     assert samples["pillarbox_spool_batch_size_count"] == 0
-    assert samples["pillarbox_spool_sync_errors_total"] == 0
+    await writer.close()
+
+
+async def test_disk_that_does_not_answer_hides_its_figures_only(
+    tmp_path: Path, clock: Clock, ids: Ids
+) -> None:
+    metrics, disk = Metrics(), FailingDisk()
+    spool = FolderSpool(tmp_path / "spool", clock, ids, disk=disk)
+    writer = await spool.open_writer("smtp", SpoolMetrics(metrics))
+    assert read(metrics)["pillarbox_spool_disk_free_bytes"] > 0
+    disk.failing = "statvfs"
+    samples = read(metrics)
+    assert "pillarbox_spool_disk_free_bytes" not in samples
+    assert samples["pillarbox_spool_puts_waiting"] == 0
+    await writer.close()
