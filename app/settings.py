@@ -67,6 +67,9 @@ class Networks:
         return cls(tuple(ip_network(part, strict=False) for part in parts if part))
 
 
+LOOPBACK = Networks.parse("127.0.0.0/8, ::1")
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
     """A list of servers by address, written as comma-separated `ADDRESS:PORT`."""
@@ -139,6 +142,8 @@ class Settings:
     spool_url: str = ""
     spool_keep_seconds: int = 86_400
     spool_min_free_bytes: int = 512 * 1024 * 1024
+    spool_min_free_inodes: int = 1000
+    spool_max_backlog_bytes: int = 16 * 1024 * 1024 * 1024
 
     web_listen: Listen = Listen("127.0.0.1", 8000)
     web_concurrency: int = 1
@@ -153,6 +158,25 @@ class Settings:
     smtp_max_message_bytes: int = 75 * 1024 * 1024
     smtp_tls_cert: Path | None = None
     smtp_tls_key: Path | None = None
+    smtp_trusted: Networks = LOOPBACK
+    smtp_max_connections: int = 2000
+    smtp_max_host_connections: int = 100
+    smtp_max_network_connections: int = 400
+    smtp_host_connections_per_minute: int = 1000
+    smtp_network_connections_per_minute: int = 5000
+    smtp_host_messages_per_minute: int = 6000
+    smtp_host_recipients_per_minute: int = 12_000
+    smtp_domain_recipients_per_minute: int = 60_000
+    smtp_max_recipients: int = 100
+    smtp_max_connection_messages: int = 1000
+    smtp_max_connection_recipients: int = 10_000
+    smtp_max_errors: int = 10
+    smtp_max_fruitless_commands: int = 100
+    smtp_hello_timeout_seconds: int = 60
+    smtp_command_timeout_seconds: int = 300
+    smtp_data_timeout_seconds: int = 300
+    smtp_data_bytes_per_second: int = 1024
+    smtp_stop_seconds: int = 10
 
     metrics_listen: LoopbackListen | None = None
 
@@ -265,6 +289,17 @@ def _parse(name: str, text: str, hint: Any) -> Any:
 _AT_LEAST_ONE = (
     *("web_concurrency", "temporary_ttl_seconds", "temporary_inboxes_per_hour"),
     *("sign_in_mails_per_hour", "sign_in_requests_per_hour"),
+    *("smtp_max_connections", "smtp_max_recipients", "smtp_max_errors"),
+    *("smtp_max_fruitless_commands", "smtp_hello_timeout_seconds", "smtp_command_timeout_seconds"),
+    *("smtp_data_timeout_seconds", "smtp_data_bytes_per_second"),
+)
+_NOT_NEGATIVE = (
+    *("spool_keep_seconds", "spool_min_free_bytes", "spool_min_free_inodes"),
+    *("spool_max_backlog_bytes", "smtp_max_message_bytes", "smtp_max_host_connections"),
+    *("smtp_max_network_connections", "smtp_host_connections_per_minute"),
+    *("smtp_network_connections_per_minute", "smtp_host_messages_per_minute"),
+    *("smtp_host_recipients_per_minute", "smtp_domain_recipients_per_minute"),
+    *("smtp_max_connection_messages", "smtp_max_connection_recipients", "smtp_stop_seconds"),
 )
 
 
@@ -300,7 +335,7 @@ def _check(settings: Settings) -> None:
         raise BadSetting("METRICS_LISTEN must leave a port after its own, which the worker takes.")
     if (settings.smtp_tls_cert is None) != (settings.smtp_tls_key is None):
         raise BadSetting("SMTP_TLS_CERT and SMTP_TLS_KEY must be set together.")
-    for name in ("spool_keep_seconds", "spool_min_free_bytes", "smtp_max_message_bytes"):
+    for name in _NOT_NEGATIVE:
         if getattr(settings, name) < 0:
             raise BadSetting(f"{name.upper()} must not be negative.")
     for name in _AT_LEAST_ONE:

@@ -12,20 +12,19 @@ from app.core.log import configure_logging
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
 from app.directory.snapshot import SnapshotFile, snapshot_path
+from app.inbound.smtpd.connections import ConnectionLimits, Connections
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
+from app.inbound.smtpd.origins import Origins
+from app.inbound.smtpd.rates import RateLimits, Rates
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
 from app.settings import Settings
 from app.storage.spool.disk import Disk
-from app.storage.spool.folder_writer import FolderLimits
 from app.storage.spool.free_space import FreeSpace
 from app.storage.spool.metrics import SpoolMetrics
 from app.storage.stores import open_spool
-
-GRACE_SECONDS = 10.0
-"""For transactions to finish after SIGTERM."""
 
 
 def run_smtp(settings: Settings) -> None:
@@ -41,24 +40,29 @@ async def _run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     metrics = Metrics()
     writer = await open_spool(settings, clock, ids).open_writer("smtp", SpoolMetrics(metrics))
+    rates = Rates(RateLimits.read(settings))
     handler = MailHandler(
         writer=writer,
         directory=SnapshotFile(snapshot_path(settings), clock),
         require_space=_watch_space(settings),
-        limits=SmtpLimits(max_message_bytes=settings.smtp_max_message_bytes),
+        limits=SmtpLimits.read(settings),
         metrics=SmtpMetrics(metrics),
+        rates=rates,
         hostname=settings.smtp_hostname,
         clock=clock,
         ids=ids,
     )
-    server = SmtpServer(handler, _certificate(settings, clock))
+    connections = Connections(
+        ConnectionLimits.read(settings), rates, Origins(settings.smtp_trusted)
+    )
+    server = SmtpServer(handler, connections, _certificate(settings, clock))
     metrics_server = MetricsServer(metrics)
     try:
         if settings.metrics_listen is not None:
             await metrics_server.start(settings.metrics_listen.host, settings.metrics_listen.port)
         await server.start(settings.smtp_listen)
         await told_to_stop.wait()
-        await server.stop(GRACE_SECONDS)
+        await server.stop(settings.smtp_stop_seconds)
     finally:
         metrics_server.close()
         await writer.close()
@@ -74,6 +78,9 @@ def _watch_space(settings: Settings) -> Callable[[], None]:
     """For a folder the check of the spool itself, early; an object store has no such thing."""
     if settings.spool_s3_prefix is not None:
         return lambda: None
-    limits = FolderLimits(min_free_bytes=settings.spool_min_free_bytes)
-    folder = settings.spool_folder
-    return FreeSpace(folder, limits.min_free_bytes, limits.min_free_inodes, Disk()).require
+    return FreeSpace(
+        settings.spool_folder,
+        settings.spool_min_free_bytes,
+        settings.spool_min_free_inodes,
+        Disk(),
+    ).require

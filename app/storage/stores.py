@@ -30,5 +30,8 @@ def open_spool(settings: Settings, clock: Clock, ids: Ids) -> Spool:
     """The spool: in the object store for `s3:`, else a folder."""
     if settings.spool_s3_prefix is not None:
         return BlobSpool(open_blobs(settings), settings.spool_s3_prefix, clock, ids)
-    limits = FolderLimits(min_free_bytes=settings.spool_min_free_bytes)
+    limits = FolderLimits(
+        min_free_bytes=settings.spool_min_free_bytes,
+        min_free_inodes=settings.spool_min_free_inodes,
+    )
     return FolderSpool(settings.spool_folder, clock, ids, limits)

@@ -8,6 +8,7 @@ from app.inbound.smtpd import replies
 from app.inbound.smtpd.arrival import Arrival
 from app.inbound.smtpd.commands import parse_client_name, parse_mail, parse_recipient
 from app.inbound.smtpd.handler import Client, MailHandler, Transaction
+from app.inbound.smtpd.origins import Origin
 from app.inbound.smtpd.replies import Refusal, Reply, encode_lines
 from app.inbound.smtpd.tls import TlsFacts
 
@@ -22,17 +23,17 @@ class Dialogue:
     may begin, `awaits_tls` is true until `secure`.
     """
 
-    def __init__(
-        self, handler: MailHandler, client_address: str, *, offers_tls: bool = False
-    ) -> None:
+    def __init__(self, handler: MailHandler, origin: Origin, *, offers_tls: bool = False) -> None:
         self.arrival: Arrival | None = None
         self.ended = False
         self.awaits_tls = False
+        self.was_greeted = False
         self._offers_tls = offers_tls
         self._handler = handler
-        self._client = Client(client_address)
+        self._origin = origin
+        self._client = Client(origin.address)
         self._transaction: Transaction | None = None
-        self._errors = 0
+        self._errors = self._fruitless = self._messages = self._recipients = 0
 
     @property
     def client_address(self) -> str:
@@ -52,7 +53,8 @@ class Dialogue:
             command = _COMMANDS.get(verb.upper())
             if command is None:
                 raise Refusal(replies.UNRECOGNISED)
-            return command(self, argument.strip())
+            reply = command(self, argument.strip())
+            return reply if command in _FRUITFUL else self._spend(reply)
         except UnicodeDecodeError:
             return self.refuse(Refusal(replies.BAD_LINE))
         except Refusal as refusal:
@@ -71,8 +73,17 @@ class Dialogue:
         self._errors += reply.code == 500
         if self._errors >= self._handler.limits.max_errors:
             return self.end(replies.TOO_MANY_ERRORS)
+        if reply.code == 421:
+            return self.end(reply)
         self._handler.metrics.count_reply(reply)
-        return reply.encode(**refusal.facts)
+        return self._spend(reply.encode(**refusal.facts))
+
+    def _spend(self, reply: bytes) -> bytes:
+        """The reply to a command that brings no mail nearer, or the last of too many."""
+        self._fruitless += 1
+        if self._fruitless > self._handler.limits.max_fruitless_commands and not self.ended:
+            return self.end(replies.TOO_MANY_COMMANDS)
+        return reply
 
     def end(self, reply: Reply) -> bytes:
         """The last reply of all."""
@@ -97,6 +108,7 @@ class Dialogue:
         finally:
             self._handler.metrics.transaction_seconds.observe(perf_counter() - transaction.began_at)
             self.arrival = self._transaction = None
+        self._fruitless = 0
         return replies.QUEUED.encode(item_id=arrival.metadata.item_id)
 
     def _helo(self, argument: str) -> bytes:
@@ -112,6 +124,7 @@ class Dialogue:
         return encode_lines(250, [self._handler.hostname, size, *_EXTENSIONS, *starttls])
 
     def _start(self, name: str, *, extended: bool) -> None:
+        self.was_greeted = True
         self._client = Client(self._client.address, name, extended, self._client.tls)
         self._transaction = None
 
@@ -132,13 +145,17 @@ class Dialogue:
             raise Refusal(replies.HELLO_FIRST)
         if self._transaction is not None:
             raise Refusal(replies.NESTED_MAIL)
-        self._transaction = self._handler.begin(parse_mail(argument))
+        self._require_share(self._messages, self._handler.limits.max_connection_messages)
+        self._transaction = self._handler.begin(self._origin, parse_mail(argument))
+        self._messages += 1
         return replies.SENDER_OK.encode()
 
     def _rcpt(self, argument: str) -> bytes:
         transaction = self._open_transaction()
         address = parse_recipient(argument, smtputf8=transaction.smtputf8)
-        self._handler.add_recipient(transaction, address)
+        self._require_share(self._recipients, self._handler.limits.max_connection_recipients)
+        self._handler.add_recipient(self._origin, transaction, address)
+        self._recipients += 1
         return replies.RECIPIENT_OK.encode()
 
     def _data(self, argument: str) -> bytes:
@@ -149,6 +166,10 @@ class Dialogue:
             raise Refusal(replies.NO_VALID_RECIPIENTS)
         self.arrival = self._handler.open_arrival(self._client, transaction)
         return replies.SEND_DATA.encode()
+
+    def _require_share(self, taken: int, limit: int) -> None:
+        if limit and taken >= limit and not self._origin.trusted:
+            raise Refusal(replies.CONNECTION_USED_UP)
 
     def _open_transaction(self) -> Transaction:
         if self._transaction is None:
@@ -197,3 +218,4 @@ _COMMANDS: Mapping[str, Callable[[Dialogue, str], bytes]] = {
     "EXPN": Dialogue._expn,
     "ETRN": Dialogue._expn,
 }
+_FRUITFUL = (Dialogue._mail, Dialogue._rcpt, Dialogue._data, Dialogue._starttls)

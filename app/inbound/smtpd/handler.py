@@ -14,8 +14,11 @@ from app.inbound.smtpd.body import IncomingBody
 from app.inbound.smtpd.commands import MailCommand
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
+from app.inbound.smtpd.origins import Origin
+from app.inbound.smtpd.rates import Rates
 from app.inbound.smtpd.replies import Refusal
 from app.inbound.smtpd.tls import TlsFacts
+from app.mime.addresses import normalise_domain
 from app.mime.trace import received_field, return_path_field
 from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
 
@@ -67,6 +70,7 @@ class MailHandler:
         require_space: Callable[[], None],
         limits: SmtpLimits,
         metrics: SmtpMetrics,
+        rates: Rates,
         hostname: str,
         clock: Clock,
         ids: Ids,
@@ -74,14 +78,16 @@ class MailHandler:
         self.limits = limits
         self.metrics = metrics
         self.hostname = hostname
+        self._rates = rates
         self._writer = writer
         self._directory = directory
         self._require_space = require_space
         self._clock = clock
         self._ids = ids
 
-    def begin(self, command: MailCommand) -> Transaction:
-        """Raises `Refusal` for a mail that is too large, or that there is no room for."""
+    def begin(self, origin: Origin, command: MailCommand) -> Transaction:
+        """Raises `Refusal` for a mail that is too large, that there is no room for, or that comes
+        too soon after the others."""
         if not self.limits.allows(command.size_bytes):
             raise self.limits.too_large()
         try:
@@ -90,17 +96,20 @@ class MailHandler:
             raise Refusal(replies.STORAGE_FULL) from error
         except OSError as error:
             raise Refusal(replies.NOT_STORED) from error
+        self._rates.take_message(origin)
         return Transaction(command.address, command.smtputf8, perf_counter())
 
-    def add_recipient(self, transaction: Transaction, address: str) -> None:
+    def add_recipient(self, origin: Origin, transaction: Transaction, address: str) -> None:
         """Takes one more recipient, whatever becomes of it later, or raises `Refusal`."""
         if transaction.accepted_count >= self.limits.max_recipients:
             raise Refusal(replies.TOO_MANY_RECIPIENTS)
+        self._rates.take_recipient(origin)
         if "@" not in address:
             address = f"{address}@{self.hostname}"
         verdict = self._directory.resolve(address)
         if verdict in _REFUSALS:
             raise Refusal(_REFUSALS[verdict])
+        self._rates.take_domain(origin, normalise_domain(address.rpartition("@")[2]))
         if verdict is RecipientVerdict.ACCEPT and address not in transaction.recipients:
             transaction.recipients.append(address)
         transaction.accepted_count += 1

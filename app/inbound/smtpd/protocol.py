@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP
 from app.core.log import get_logger
 from app.inbound.smtpd import replies
 from app.inbound.smtpd.arrival import Arrival
+from app.inbound.smtpd.connections import Connections
 from app.inbound.smtpd.dialogue import Dialogue
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.reader import (
@@ -46,7 +47,7 @@ class SmtpProtocol(SMTP):
     def __init__(
         self,
         handler: MailHandler,
-        connections: "set[SmtpProtocol]",
+        connections: Connections,
         certificate: Certificate | None,
     ) -> None:
         super().__init__(handler, hostname=handler.hostname, loop=asyncio.get_running_loop())
@@ -55,6 +56,7 @@ class SmtpProtocol(SMTP):
         self._connections = connections
         self._certificate = certificate
         self._deadline = self._rings_at = inf
+        self._waits_since = self._connected_at = self.loop.time()
         self._stopping = False
 
     def conversation(self) -> "asyncio.Task[None]":
@@ -62,23 +64,35 @@ class SmtpProtocol(SMTP):
         assert self._handler_coroutine is not None
         return self._handler_coroutine
 
+    def wasted_seconds(self) -> float:
+        if self._deadline == inf:
+            return 0.0
+        elapsed = self.loop.time() - self._waits_since
+        if (arrival := self._dialogue.arrival) is None:
+            return elapsed
+        return self._limits.data_wasted_seconds(elapsed, arrival.size_bytes)
+
     def stop(self) -> None:
         """Ends the conversation as soon as no transaction is open."""
         self._stopping = True
         if not self._dialogue.in_transaction:
             self._hang_up(replies.SHUTTING_DOWN)
 
+    def dismiss(self) -> None:
+        self._hang_up(replies.PLACE_TAKEN)
+
     def abort(self) -> None:
         """Drops the connection. A message that came in whole is still stored."""
         self._writer.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._dialogue = Dialogue(
-            self._handler,
-            _address_of(transport),
-            offers_tls=self._certificate is not None,
-        )
-        self._connections.add(self)
+        origin = self._connections.find_origin(_address_of(transport))
+        self._dialogue = Dialogue(self._handler, origin, offers_tls=self._certificate is not None)
+        if (refusal := self._connections.admit(self, origin)) is not None:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(self._dialogue.refuse(Refusal(refusal)))
+            transport.close()
+            return
         super().connection_made(transport)
         self._client = ClientReader(self._reader, MAX_LINE_BYTES)
 
@@ -104,7 +118,7 @@ class SmtpProtocol(SMTP):
             self._hang_up(replies.INTERNAL_ERROR)
         finally:
             metrics.open_connections -= 1
-            self._connections.discard(self)
+            self._connections.release(self)
             if self._timeout_handle is not None:
                 self._timeout_handle.cancel()
             self._writer.close()
@@ -112,7 +126,7 @@ class SmtpProtocol(SMTP):
     async def _converse(self) -> None:
         await self._send(self._dialogue.greet())
         while not self._dialogue.ended:
-            self._reset_timeout()
+            self._await_command()
             await self._send(await self._next_reply())
             if self._stopping and not (self._dialogue.ended or self._dialogue.in_transaction):
                 await self._send(self._dialogue.end(replies.SHUTTING_DOWN))
@@ -173,10 +187,10 @@ class SmtpProtocol(SMTP):
     async def _receive(self, arrival: Arrival) -> bytes:
         """The reply to the message that follows 354."""
         decoder = DataDecoder()
-        started_at = self.loop.time()
+        self._waits_since = self.loop.time()
         with arrival:
             while not decoder.finished:
-                elapsed_seconds = self.loop.time() - started_at
+                elapsed_seconds = self.loop.time() - self._waits_since
                 self._reset_timeout(self._limits.data_patience(elapsed_seconds, arrival.size_bytes))
                 piece = decoder.feed(await self._client.read_some())
                 if decoder.has_bare_line_ending:
@@ -206,6 +220,14 @@ class SmtpProtocol(SMTP):
         else:
             self._writer.write(self._dialogue.end(reply))
             self._writer.close()
+
+    def _await_command(self) -> None:
+        self._waits_since = self.loop.time()
+        patience = self._limits.command_timeout_seconds
+        if not self._dialogue.was_greeted:
+            said_hello_by = self._connected_at + self._limits.hello_timeout_seconds
+            patience = min(patience, said_hello_by - self._waits_since)
+        self._reset_timeout(patience)
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         """Moves the deadline. The timer behind it is only touched when it would ring too late."""

@@ -49,6 +49,26 @@ SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again soon", "shutting_d
 INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, try again later", "internal_error")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors", "too_many_errors")
 DATA_NEVER_ENDS = Reply(421, "4.3.4", "Far over the size limit, closing", "data_never_ends")
+TOO_MANY_CONNECTIONS = Reply(
+    421, "4.3.2", "Too many clients, try again soon", "too_many_connections"
+)
+PLACE_TAKEN = Reply(421, "4.3.2", "Waited too long for you while others wait", "place_taken")
+TOO_MANY_HOST_CONNECTIONS = Reply(
+    421, "4.7.0", "Too many connections from your address", "too_many_host_connections"
+)
+TOO_MANY_NETWORK_CONNECTIONS = Reply(
+    421, "4.7.0", "Too many connections from your network", "too_many_network_connections"
+)
+HOST_CONNECTION_RATE = Reply(
+    421, "4.7.0", "Too many connections a minute from your address", "host_connection_rate"
+)
+NETWORK_CONNECTION_RATE = Reply(
+    421, "4.7.0", "Too many connections a minute from your network", "network_connection_rate"
+)
+CONNECTION_USED_UP = Reply(
+    421, "4.7.0", "Enough mail over one connection, make another", "connection_used_up"
+)
+TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands and no mail", "too_many_commands")
 
 # TLS
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
@@ -91,6 +111,15 @@ DIRECTORY_UNAVAILABLE = Reply(
 TOO_MANY_RECIPIENTS = Reply(
     452, "4.5.3", "Too many recipients, send the rest separately", "too_many_recipients"
 )
+HOST_RECIPIENT_RATE = Reply(
+    450, "4.7.1", "Too many recipients a minute from your address", "host_recipient_rate"
+)
+HOST_MESSAGE_RATE = Reply(
+    451, "4.7.1", "Too many messages a minute from your address", "host_message_rate"
+)
+DOMAIN_RECIPIENT_RATE = Reply(
+    450, "4.3.2", "Too much mail a minute for this domain", "domain_recipient_rate"
+)
 
 # The message
 SEND_DATA = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
@@ -104,4 +133,5 @@ BARE_LINE_ENDING = Reply(
 )
 TOO_LARGE = Reply(552, "5.3.4", "Message over the limit of {max_message_bytes} bytes", "too_large")
 STORAGE_FULL = Reply(452, "4.3.1", "Storage is full, try again later", "storage_full")
+BACKLOG_FULL = Reply(452, "4.3.1", "Too much mail waits here, try again later", "backlog_full")
 NOT_STORED = Reply(451, "4.3.0", "Not stored, try again later", "not_stored")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from app.core.errors import BadSetting
 from app.core.log import get_logger
+from app.inbound.smtpd.connections import Connections
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.protocol import SmtpProtocol
 from app.inbound.smtpd.tls import Certificate
@@ -18,11 +19,16 @@ _BACKLOG = 1024
 class SmtpServer:
     """Serves SMTP until it is stopped."""
 
-    def __init__(self, handler: MailHandler, certificate: Certificate | None = None) -> None:
+    def __init__(
+        self,
+        handler: MailHandler,
+        connections: Connections,
+        certificate: Certificate | None = None,
+    ) -> None:
         """With a `certificate` clients may ask for TLS."""
         self._handler = handler
+        self._connections = connections
         self._certificate = certificate
-        self._connections: set[SmtpProtocol] = set()
         self._server: asyncio.Server | None = None
 
     @property

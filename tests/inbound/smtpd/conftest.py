@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -34,12 +35,15 @@ from app.directory.snapshot import (
     SnapshotFile,
     save_snapshot,
 )
+from app.inbound.smtpd.connections import ConnectionLimits, Connections
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
+from app.inbound.smtpd.origins import Origins
+from app.inbound.smtpd.rates import RateLimits, Rates
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
-from app.settings import Listen
+from app.settings import LOOPBACK, Listen
 from app.storage.spool.folder_reader import FolderSpoolReader
 from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
 from app.storage.spool.metrics import SpoolMetrics
@@ -303,12 +307,13 @@ def read_spool() -> Callable[[Path], list[Item]]:
 
 @pytest.fixture
 def start_sidecar(tmp_path: Path) -> Iterator[Callable[..., Sidecar]]:
-    """Starts a sidecar on a free port, with a certificate if it is given one; other keyword
-    arguments are those of `SmtpLimits`."""
+    """Starts a sidecar on a free port. Keyword arguments are those of `SmtpLimits`, and
+    `certificate`, `trusted`, `connections` and `rates`."""
     with ExitStack() as stack:
 
-        def start(certificate: Certificate | None = None, **limits: float) -> Sidecar:
-            return stack.enter_context(_running(tmp_path / "spool", limits, certificate))
+        def start(certificate: Certificate | None = None, **options: object) -> Sidecar:
+            options["certificate"] = certificate
+            return stack.enter_context(_running(tmp_path / "spool", options))
 
         yield start
 
@@ -343,15 +348,13 @@ def sidecar(start_sidecar: Callable[..., Sidecar]) -> Sidecar:
 
 
 @contextmanager
-def _running(
-    spool_folder: Path, limits: dict[str, float], certificate: Certificate | None
-) -> Iterator[Sidecar]:
+def _running(spool_folder: Path, options: dict[str, Any]) -> Iterator[Sidecar]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         ready: Future[Sidecar] = Future()
         ended = asyncio.Event()
         thread = threading.Thread(
-            target=runner.run, args=(_serve(spool_folder, limits, certificate, ready, ended),)
+            target=runner.run, args=(_serve(spool_folder, options, ready, ended),)
         )
         thread.start()
         sidecar = ready.result(10)
@@ -366,11 +369,7 @@ def _running(
 
 
 async def _serve(
-    spool_folder: Path,
-    limits: dict[str, float],
-    certificate: Certificate | None,
-    ready: "Future[Sidecar]",
-    ended: asyncio.Event,
+    spool_folder: Path, options: dict[str, Any], ready: "Future[Sidecar]", ended: asyncio.Event
 ) -> None:
     clock, ids = TestClock(), Ids()
     metrics = Metrics()
@@ -387,17 +386,23 @@ async def _serve(
     path = spool_folder / "directory.snapshot"
     sidecar = Sidecar(clock, writer, path, spool_folder, asyncio.get_running_loop(), metrics)
     sidecar.save_snapshot(SNAPSHOT)
+    certificate: Certificate | None = options.pop("certificate")
+    trusted = options.pop("trusted", LOOPBACK)
+    connection_limits = options.pop("connections", ConnectionLimits())
+    rates = Rates(options.pop("rates", RateLimits()))
     handler = MailHandler(
         writer=writer,
         directory=SnapshotFile(path, clock),
         require_space=sidecar.require_space,
-        limits=SmtpLimits(**{"max_message_bytes": 4_000_000, **limits}),
+        limits=SmtpLimits(**{"max_message_bytes": 4_000_000, **options}),
         metrics=SmtpMetrics(sidecar.metrics),
+        rates=rates,
         hostname="mx.example.test",
         clock=clock,
         ids=ids,
     )
-    sidecar.server = SmtpServer(handler, certificate)
+    connections = Connections(connection_limits, rates, Origins(trusted))
+    sidecar.server = SmtpServer(handler, connections, certificate)
     (sidecar.address,) = await sidecar.server.start(Listen("127.0.0.1", 0))
     ready.set_result(sidecar)
     await ended.wait()

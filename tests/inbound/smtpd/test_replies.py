@@ -26,9 +26,16 @@ def test_a_reply_is_one_line_whose_two_codes_agree(reply):
 
 def test_every_reply_is_documented_and_no_other():
     table = DOCUMENTATION.read_text().partition("## Every reply")[2]
-    rows = re.findall(r"^\| (\d{3}) \| ([\d.]*) ?\| `(.+?)` \|$", table, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d{3}) \| ([\d.]*) ?\| `(.+?)` \| (?:`(\w+)` )?\|$", table, re.MULTILINE
+    )
     assert sorted(rows) == sorted(
-        (str(reply.code), reply.enhanced_code, reply.text.replace("{", "<").replace("}", ">"))
+        (
+            str(reply.code),
+            reply.enhanced_code,
+            reply.text.replace("{", "<").replace("}", ">"),
+            reply.cause,
+        )
         for reply in EVERY_REPLY
     )
 
