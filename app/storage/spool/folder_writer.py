@@ -29,7 +29,7 @@ from app.storage.spool.metrics import SpoolMetrics
 from app.storage.spool.port import ItemMetadata
 from app.storage.spool.recovery import recover
 from app.storage.spool.segment import Content, Reference, encode_item, encode_reference
-from app.storage.spool.segment_log import SegmentLog
+from app.storage.spool.segment_log import RanFull, SegmentLog
 
 _CHUNK_SIZE_BYTES = 1024 * 1024
 
@@ -159,6 +159,8 @@ class FolderSpoolWriter:
             raise
         try:
             await self._commit(encode_reference(metadata, reference))
+        except RanFull:
+            raise
         except StorageFull:
             await _remove_body(path)
             raise

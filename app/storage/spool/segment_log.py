@@ -7,6 +7,7 @@ is sealed when the producer's slot is next taken.
 """
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.core.clock import Clock
-from app.core.errors import Unavailable
+from app.core.errors import StorageFull, Unavailable
 from app.core.ids import Ids
 from app.core.log import get_logger
 from app.storage.spool.disk import Disk
@@ -34,8 +35,13 @@ from app.storage.spool.segment import (
 
 _BUFFERS_PER_CALL = 1023
 _PAUSE_AFTER_FAILURES_SECONDS = 1.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _log = get_logger("spool")
+
+
+class RanFull(StorageFull):
+    """There was no room in the middle of a write: some of it may be read all the same."""
 
 
 @dataclass(slots=True)
@@ -77,7 +83,8 @@ class SegmentLog:
         self._paused_until = float("-inf")
 
     def append(self, contents: Sequence[Content]) -> None:
-        """All of it is durable when it returns. Raises `Unavailable` when none of it counts."""
+        """All of it is durable when it returns. Raises `Unavailable` when none of it counts, and
+        `RanFull` when that is for want of room."""
         if time.monotonic() < self._paused_until:
             raise Unavailable("The disk of the spool failed repeatedly a moment ago.")
         try:
@@ -90,7 +97,8 @@ class SegmentLog:
             if self._failures_in_row > 1:
                 self._paused_until = time.monotonic() + _PAUSE_AFTER_FAILURES_SECONDS
             if isinstance(error, OSError):
-                raise Unavailable(f"The spool cannot be written: {error.strerror}.") from error
+                kind = RanFull if error.errno in _FULL else Unavailable
+                raise kind(f"The spool cannot be written: {error.strerror}.") from error
             raise
         self._failures_in_row = 0
 
