@@ -102,7 +102,8 @@ class Sidecar:
         self.process.wait(10)
 
     def connect(self) -> smtplib.SMTP:
-        assert self.address is not None
+        if self.address is None:
+            raise ConnectionRefusedError("The sidecar is starting.")
         client = smtplib.SMTP(self.address.host, self.address.port, timeout=30)
         client.ehlo("client.example.org")
         return client
