@@ -21,6 +21,7 @@ from app.web.compression import accepts_gzip
 from app.web.given import Given
 
 STATIC_FOLDER = Path(__file__).parents[2] / "static"
+LIBRARY = "htmx.js"
 SCRIPT = "app.js"
 SPRITE = "vendor/lucide.svg"
 # htmx comes first and starts when the document is there, so its extension has come by then.
@@ -95,14 +96,11 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
     for file in sorted(folder.rglob("*")):
         if file.suffix in _SERVED:
             yield str(file.relative_to(folder)), file.read_bytes()
-    yield SCRIPT, _bundle(folder).encode()
-
-
-def _bundle(folder: Path) -> str:
-    """Every script in one: a browser asks once. Our own lose what only people read."""
     libraries = [folder / name for name in _LIBRARIES if (folder / name).is_file()]
+    yield LIBRARY, "\n".join(file.read_text() for file in libraries).encode()
+    # Our own lose what only people read.
     own = [_WHOLE_LINE_COMMENT.sub("", file.read_text()) for file in sorted(folder.glob("*.js"))]
-    return "\n".join([*(file.read_text() for file in libraries), *own])
+    yield SCRIPT, "\n".join(own).encode()
 
 
 def _make_asset(name: str, content: bytes) -> Asset:

@@ -10,17 +10,18 @@ from litestar.types import Message, Scope
 from app.web.rendering import TEMPLATE_FOLDER
 
 
-def _hash_style(template: str) -> str:
-    """As a policy names a style that stands in a page (CSP Level 3, section 2.3.1)."""
-    style = (TEMPLATE_FOLDER / template).read_text().removesuffix("\n")
-    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+def _hash(template: str) -> str:
+    """As a policy names a script or style that stands in a page (CSP Level 3, section 2.3.1)."""
+    text = (TEMPLATE_FOLDER / template).read_text().removesuffix("\n")
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-# The frame of a mail inherits this where its document stands in the page (`srcdoc`): hence the one
-# style that is not a file, and the styles of attributes, which the sanitiser has filtered.
+# The one script that is not a file fetches the others. The frame of a mail inherits this where its
+# document stands in the page (`srcdoc`): hence the one style that is not a file, and the styles of
+# attributes, which the sanitiser has filtered.
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; img-src 'self' data:; "
-    f"style-src 'self' '{_hash_style('messages/frame.css')}'; style-src-attr 'unsafe-inline'; "
+    f"default-src 'none'; script-src 'self' '{_hash('scripts.js')}'; img-src 'self' data:; "
+    f"style-src 'self' '{_hash('messages/frame.css')}'; style-src-attr 'unsafe-inline'; "
     "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; manifest-src 'self'"
 )

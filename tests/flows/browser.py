@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import make_msgid
 
+from conditions import SCRIPTS_RAN
 from pillarbox import Inbox, Pillarbox, send, wait_until
 from playwright.sync_api import Locator, Page
 
@@ -22,6 +23,11 @@ def open_new_inbox(page: Page, pillarbox: Pillarbox) -> Inbox:
     assert address
     wait_until(lambda: pillarbox.accepts(address[1]), "the new address is accepted", 10)
     return Inbox(page.url, address[1])
+
+
+def wait_for_scripts(page: Page) -> None:
+    """Before keys are pressed: a page is there, and read, before its scripts are."""
+    page.locator(SCRIPTS_RAN).wait_for(state="attached")
 
 
 def send_raw(pillarbox: Pillarbox, address: str, mails: list[bytes]) -> None:

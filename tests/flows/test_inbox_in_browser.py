@@ -18,6 +18,7 @@ from browser import (
     send_raw,
     sign_in,
     sign_in_by_mail,
+    wait_for_scripts,
     write_mail,
 )
 from pillarbox import Pillarbox, installation, wait_until
@@ -159,6 +160,7 @@ def test_several_messages_are_labelled_trashed_and_brought_back_at_once(
     page.locator("#folders").get_by_role("link", name="Travel").click()
     expect(page.locator("#rows .row")).to_have_count(3)
 
+    wait_for_scripts(page)
     page.locator("#select-all").check()
     page.get_by_role("button", name="Trash", exact=True).click()
     expect(page.locator("#rows .row")).to_have_count(0)
@@ -208,6 +210,7 @@ def test_search_finds_by_operators_and_completes_by_keyboard(
         page.wait_for_url(lambda url: url.endswith(f"?{urlencode({'q': query})}"))  # noqa: B023
         assert set(page.locator("#rows .subject").all_text_contents()) == subjects, query
 
+    wait_for_scripts(page)
     box.fill("jon")
     expect(page.get_by_role("option").first).to_be_visible()
     option = page.get_by_role("option", name="jonas@berg.test").first

@@ -13,6 +13,7 @@ from browser import (
     row,
     send_raw,
     sign_in_by_mail,
+    wait_for_scripts,
     write_mail,
 )
 from pillarbox import Pillarbox, installation, wait_until
@@ -120,6 +121,7 @@ def test_everything_can_be_done_by_keyboard_alone(pillarbox: Pillarbox, page: Pa
     expect(page.get_by_role("dialog")).to_be_hidden()
 
     def is_indexed() -> bool:
+        wait_for_scripts(page)
         press("/")
         page.keyboard.type("subject:cheese")
         press("Escape")
@@ -129,6 +131,7 @@ def test_everything_can_be_done_by_keyboard_alone(pillarbox: Pillarbox, page: Pa
         return subjects(page).all_text_contents() == ["Cheese"]
 
     wait_until(is_indexed, "it is found")
+    wait_for_scripts(page)
     press("j")
     press("o")
     expect(page.get_by_role("heading", name="Cheese")).to_be_visible()
@@ -187,6 +190,7 @@ def test_everything_can_be_done_on_a_phone(pillarbox: Pillarbox, chromium: Brows
     page.get_by_role("button", name="Folders").tap()
     page.get_by_role("link", name="Starred").tap()
     page.wait_for_url("**/inbox?starred=1")
+    wait_for_scripts(page)
     expect(subjects(page)).to_have_text(["Bread"])
     page.get_by_role("button", name="Folders").tap()
     assert fits(page)
@@ -194,6 +198,7 @@ def test_everything_can_be_done_on_a_phone(pillarbox: Pillarbox, chromium: Brows
 
     def is_indexed() -> bool:
         page.goto(f"{pillarbox.url}/search")
+        wait_for_scripts(page)
         box = page.get_by_role("combobox", name="Search mail")
         box.tap()
         box.fill("subject:cheese")
@@ -204,6 +209,7 @@ def test_everything_can_be_done_on_a_phone(pillarbox: Pillarbox, chromium: Brows
 
     wait_until(is_indexed, "it is found")
     assert fits(page)
+    wait_for_scripts(page)
     row(page, "Cheese").get_by_role("link").tap()
     with page.expect_download() as download:
         page.get_by_role("link", name="Raw message").tap()

@@ -96,7 +96,7 @@ def test_pages_are_light(pillarbox: Pillarbox, newcomer: BrowserContext) -> None
     expect(page.locator(".row")).to_have_count(50)
     assert len(wire.paths) <= 6, wire.paths
     assert 0 < wire.total <= 50 * KILOBYTE, wire.sizes
-    assert 0 < wire.of("app.js") <= 25 * KILOBYTE
+    assert 0 < wire.of("app.js") + wire.of("htmx.js") <= 25 * KILOBYTE
     assert 0 < wire.of("style.css") <= 15 * KILOBYTE
 
     wire.forget()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
+from conditions import SCRIPTS_RAN
 from litestar import Litestar, get
 from litestar.testing import TestClient
 from page_samples import ASSETS, INBOX, NOW, FixedClock, make_pages, make_row
@@ -101,6 +102,11 @@ async def browser_page(site: Site) -> AsyncIterator[Page]:
         await browser.close()
 
 
+async def open_page(page: Page, url: str) -> None:
+    await page.goto(url)
+    await page.locator(SCRIPTS_RAN).wait_for(state="attached")
+
+
 def event(position: int, row: object) -> str:
     arrival = _ENVIRONMENT.get_template("messages/_arrival.html")
     lines = arrival.render(row=row, base_url="/t/tok", inbox=INBOX).splitlines()
@@ -136,7 +142,7 @@ async def test_row_arrives_once_when_the_stream_starts_over(site: Site, browser_
     first = make_row(subject="First")
     second = make_row(subject="Second", received_at=first.received_at + timedelta(seconds=1))
     site.streams = [event(6, first), event(6, first) + event(7, second)]
-    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await open_page(browser_page, f"{_ORIGIN}/t/tok")
     await expect(browser_page.locator(".row")).to_have_count(2)
     assert await browser_page.locator(".subject").all_inner_texts() == ["Second", "First"]
     await expect(browser_page.locator(f"#m-{second.id}.arrived")).to_be_visible()
@@ -151,7 +157,7 @@ async def test_keys_walk_the_list_open_and_come_back(site: Site, browser_page: P
     rows = [make_row(subject=f"Message {n}") for n in range(3)]
     site.put("/t/tok", "temporary", rows=rows)
     site.pages[f"/t/tok/m/{rows[1].id}"] = message_fragment(rows[1].id)
-    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await open_page(browser_page, f"{_ORIGIN}/t/tok")
     for key in "jjjko":
         await browser_page.keyboard.press(key)
     await browser_page.wait_for_url(f"**/m/{rows[1].id}")
@@ -175,7 +181,7 @@ async def test_message_opens_in_place_in_one_request_and_back_shows_the_list_as_
     site.put("/inbox", "inbox", rows=rows)
     site.pages[f"/inbox/m/{rows[40].id}"] = message_fragment(rows[40].id)
     site.streams = [""]
-    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await open_page(browser_page, f"{_ORIGIN}/inbox")
     await expect(browser_page).to_have_title("(12) Inbox · Pillarbox")
     link = browser_page.locator(".row > a").nth(40)
     await link.scroll_into_view_if_needed()
@@ -203,7 +209,7 @@ async def test_list_behind_a_message_stays_alive(site: Site, browser_page: Page)
     site.put("/t/tok", "temporary", rows=[row])
     site.pages[f"/t/tok/m/{row.id}"] = message_fragment(row.id)
     site.streams = [event(6, row)]
-    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await open_page(browser_page, f"{_ORIGIN}/t/tok")
     await browser_page.locator(".row > a").click()
     await expect(browser_page.get_by_role("heading", name="Opened")).to_be_visible()
     connection = await site.waiting.get()
@@ -218,7 +224,7 @@ async def test_keys_act_on_the_row_that_has_the_focus(site: Site, browser_page: 
     rows = [make_row(subject=f"Message {n}", received_at=moments[n]) for n in range(3)]
     site.put("/inbox", "inbox", rows=rows)
     site.streams = [""]
-    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await open_page(browser_page, f"{_ORIGIN}/inbox")
     starred, read = replace(rows[0], is_starred=True), replace(rows[0], is_read=True)
     await browser_page.keyboard.press("j")
     for key, action, unread, answer in (
@@ -249,7 +255,7 @@ async def test_rows_are_selected_by_box_by_range_and_all_together(
     rows = [make_row(subject=f"Message {n}") for n in range(6)]
     site.put("/inbox", "inbox", rows=rows)
     site.streams = [""]
-    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await open_page(browser_page, f"{_ORIGIN}/inbox")
     boxes, said = browser_page.locator("[name=ids]"), browser_page.locator("#selected")
     archive = browser_page.get_by_role("button", name="Archive")
     await expect(archive).to_be_hidden()
@@ -273,7 +279,7 @@ async def test_action_that_fails_says_so_and_changes_nothing(
     site.put("/inbox", "inbox", rows=[make_row()])
     site.streams = [""]
     await browser_page.route("**/inbox/actions", lambda route: route.fulfill(status=503, body="x"))
-    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await open_page(browser_page, f"{_ORIGIN}/inbox")
     await browser_page.locator(".star").click()
     await expect(browser_page.locator("#toasts")).to_contain_text("nothing was changed")
     await expect(browser_page.locator(".row")).to_have_count(1)
@@ -285,7 +291,7 @@ async def test_tab_shows_how_much_is_unread(site: Site, browser_page: Page) -> N
     arrival = _ENVIRONMENT.get_template("messages/_arrival.html")
     html = arrival.render(row=row, base_url="/inbox", counts=Counts(1000), view=View())
     site.streams = [f"id: 6\ndata: {html.replace(chr(10), '')}\n\n"]
-    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await open_page(browser_page, f"{_ORIGIN}/inbox")
     await expect(browser_page).to_have_title("(999+) Inbox · Pillarbox")
     icon = await browser_page.locator("link[rel=icon]").get_attribute("href")
     assert icon
@@ -301,7 +307,7 @@ async def test_suggestions_are_walked_and_chosen_by_keys(site: Site, browser_pag
         for n, query in enumerate(("is:unread", "is:read"))
     )
     site.put("/search", "start")
-    await browser_page.goto(f"{_ORIGIN}/inbox")
+    await open_page(browser_page, f"{_ORIGIN}/inbox")
     field = browser_page.get_by_role("combobox")
     await browser_page.keyboard.press("/")
     await expect(field).to_be_focused()
@@ -317,7 +323,7 @@ async def test_suggestions_are_walked_and_chosen_by_keys(site: Site, browser_pag
 
 async def test_keys_rest_while_somebody_has_turned_them_off(site: Site, browser_page: Page) -> None:
     site.put("/t/tok", "temporary", rows=[make_row()])
-    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await open_page(browser_page, f"{_ORIGIN}/t/tok")
     dialog = browser_page.locator("#keys")
     await browser_page.keyboard.press("?")
     await expect(dialog).to_be_visible()
@@ -331,7 +337,7 @@ async def test_keys_rest_while_somebody_has_turned_them_off(site: Site, browser_
 
 async def test_theme_is_kept_when_it_was_chosen(site: Site, browser_page: Page) -> None:
     site.put("/", "start")
-    await browser_page.goto(f"{_ORIGIN}/")
+    await open_page(browser_page, f"{_ORIGIN}/")
     root = browser_page.locator(":root")
     assert await root.get_attribute("data-theme") is None
     button = browser_page.get_by_role("button", name="Theme")
@@ -341,6 +347,7 @@ async def test_theme_is_kept_when_it_was_chosen(site: Site, browser_page: Page) 
         assert await browser_page.evaluate("document.cookie") == f"theme={theme}"
         site.put("/", "start", request=SimpleNamespace(cookies={"theme": theme}))
         await browser_page.reload()
+        await browser_page.locator(SCRIPTS_RAN).wait_for(state="attached")
         await expect(button).to_have_accessible_name(f"Theme: {theme}")
     await button.click()
     assert await browser_page.evaluate("document.cookie") == ""
@@ -358,7 +365,7 @@ async def test_script_says_times_in_the_words_of_the_server(site: Site, browser_
     site.put("/", "start")
     site.pages["/"] = site.pages["/"].replace("</main>", f"<p id='times'>{times}</p></main>")
     await browser_page.clock.set_fixed_time(NOW)
-    await browser_page.goto(f"{_ORIGIN}/")
+    await open_page(browser_page, f"{_ORIGIN}/")
     await browser_page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     said = await browser_page.locator("#times time").all_inner_texts()
     assert said == [
@@ -370,7 +377,7 @@ async def test_script_says_times_in_the_words_of_the_server(site: Site, browser_
 
 async def test_address_is_copied_and_said_so(site: Site, browser_page: Page) -> None:
     site.put("/t/tok", "temporary, empty")
-    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await open_page(browser_page, f"{_ORIGIN}/t/tok")
     await browser_page.evaluate(
         "document.addEventListener('copy', () => window.copied = String(getSelection()"
         " || document.activeElement.value))"
@@ -386,6 +393,6 @@ async def test_list_that_is_gone_says_so(site: Site, browser_page: Page) -> None
     await browser_page.route(
         "**/live?*", lambda route: route.fulfill(status=404, body=f"<p>{uuid4()}</p>")
     )
-    await browser_page.goto(f"{_ORIGIN}/t/tok")
+    await open_page(browser_page, f"{_ORIGIN}/t/tok")
     await expect(browser_page.locator("#live")).to_have_text("This inbox is gone")
     await expect(browser_page.locator("#rows > *")).to_have_count(0)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from conditions import SCRIPTS_RAN
 from page_samples import ASSETS, FixedClock, make_pages
 from playwright.async_api import Page, Route, async_playwright, expect
 
@@ -66,6 +67,7 @@ async def page(site: Site) -> AsyncIterator[Page]:
         page = await browser.new_page()
         await page.route("**/*", site.answer)
         await page.goto(_URL)
+        await page.locator(SCRIPTS_RAN).wait_for(state="attached")
         yield page
         await browser.close()
 

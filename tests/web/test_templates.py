@@ -68,7 +68,8 @@ def test_every_page_has_a_sample() -> None:
 def test_page_needs_no_script_or_style_in_itself(environment: Environment, page: Page) -> None:
     tree = parse(environment, page)
     assert not tree.css("style, [style], a[href^='javascript:']")
-    assert all(script.attributes.get("src") and not script.text() for script in tree.css("script"))
+    loader = (TEMPLATE_FOLDER / "scripts.js").read_text().removesuffix("\n")
+    assert all(script.text() == loader for script in tree.css("script"))
     assert not [name for _, name, _ in attributes(tree) if re.match(r"on|hx-on|hx-vals", name)]
 
 
@@ -83,7 +84,8 @@ def test_page_asks_no_other_host(environment: Environment, page: Page) -> None:
 
 
 def test_page_shows_only_files_and_icons_that_exist(environment: Environment, page: Page) -> None:
-    links = [urlsplit(value) for _, _, value in attributes(parse(environment, page))]
+    values = [value for _, _, value in attributes(parse(environment, page))]
+    links = [urlsplit(part) for value in values for part in value.split()]
     static = [link for link in links if link.path.startswith("/static/")]
     assert static
     for link in static:
@@ -138,11 +140,10 @@ def test_list_connects_from_its_position(environment: Environment) -> None:
         assert section.attributes["hx-sse:connect"] == url
 
 
-def test_page_asks_for_one_script_and_one_style(environment: Environment, page: Page) -> None:
+def test_page_asks_for_two_scripts_and_one_style(environment: Environment, page: Page) -> None:
     tree = parse(environment, page)
-    scripts = [script.attributes["src"] for script in tree.css("script")]
-    assert scripts == [ASSETS.url("app.js")]
-    assert tree.css("script[defer]")
+    scripts = [script.attributes["data-scripts"] for script in tree.css("script")]
+    assert scripts == [f"{ASSETS.url('htmx.js')} {ASSETS.url('app.js')}"]
     assert [link.attributes["href"] for link in tree.css("[rel=stylesheet]")] == [
         ASSETS.url("style.css")
     ]
