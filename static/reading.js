@@ -31,7 +31,8 @@
   });
 
   document.addEventListener("htmx:finally:swap", ({ detail: { ctx } }) => {
-    if (ctx.target !== main || !ctx.url) return;
+    // Whoever is quick has left again by now.
+    if (ctx.target !== main || !ctx.url || shown !== address(ctx.url)) return;
     const subject = main.querySelector("h1")?.textContent.trim();
     if (subject) document.title = `${subject} · Pillarbox`;
     document.dispatchEvent(new CustomEvent("shown"));

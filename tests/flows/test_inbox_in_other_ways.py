@@ -94,6 +94,7 @@ def test_everything_can_be_done_by_keyboard_alone(pillarbox: Pillarbox, page: Pa
     press("e")
     expect(subjects(page)).to_have_text(order[1:])
     expect(focused).to_have_text(order[1])
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
     press("z")
     expect(subjects(page)).to_have_text(order)
     press("j")
@@ -105,6 +106,7 @@ def test_everything_can_be_done_by_keyboard_alone(pillarbox: Pillarbox, page: Pa
     press("#")
     expect(subjects(page)).to_have_count(3)
     expect(row(page, first or "")).to_have_count(0)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
     press("z")
     expect(subjects(page)).to_have_text(order)
 
@@ -112,6 +114,7 @@ def test_everything_can_be_done_by_keyboard_alone(pillarbox: Pillarbox, page: Pa
     expect(page.locator("article h1")).to_be_visible()
     press("e")
     expect(subjects(page)).to_have_count(4)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
     press("z")
     expect(subjects(page)).to_have_text(order)
 
