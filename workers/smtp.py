@@ -18,9 +18,11 @@ from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.origins import Origins
 from app.inbound.smtpd.rates import RateLimits, Rates
+from app.inbound.smtpd.refusals import RefusalNotes
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
 from app.settings import Settings
+from app.storage.refused_mail import RefusedMailFolder
 from app.storage.spool.disk import Disk
 from app.storage.spool.free_space import FreeSpace
 from app.storage.spool.metrics import SpoolMetrics
@@ -41,13 +43,16 @@ async def _run(settings: Settings) -> None:
     metrics = Metrics()
     writer = await open_spool(settings, clock, ids).open_writer("smtp", SpoolMetrics(metrics))
     rates = Rates(RateLimits.read(settings))
+    directory = SnapshotFile(snapshot_path(settings), clock)
+    refusals = RefusalNotes(RefusedMailFolder.of(settings), directory, metrics, clock, ids)
     handler = MailHandler(
         writer=writer,
-        directory=SnapshotFile(snapshot_path(settings), clock),
+        directory=directory,
         require_space=_watch_space(settings),
         limits=SmtpLimits.read(settings),
         metrics=SmtpMetrics(metrics),
         rates=rates,
+        refusals=refusals,
         hostname=settings.smtp_hostname,
         clock=clock,
         ids=ids,
@@ -57,6 +62,7 @@ async def _run(settings: Settings) -> None:
     )
     server = SmtpServer(handler, connections, _certificate(settings, clock))
     metrics_server = MetricsServer(metrics)
+    noting = asyncio.create_task(refusals.run())
     try:
         if settings.metrics_listen is not None:
             await metrics_server.start(settings.metrics_listen.host, settings.metrics_listen.port)
@@ -64,8 +70,10 @@ async def _run(settings: Settings) -> None:
         await told_to_stop.wait()
         await server.stop(settings.smtp_stop_seconds)
     finally:
+        noting.cancel()
         metrics_server.close()
         await writer.close()
+        await refusals.write(ending=True)
 
 
 def _certificate(settings: Settings, clock: Clock) -> Certificate | None:

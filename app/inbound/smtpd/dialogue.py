@@ -1,6 +1,6 @@
 """The commands of one SMTP connection and their replies, without the connection itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
 from app.core.log import get_logger
@@ -9,6 +9,7 @@ from app.inbound.smtpd.arrival import Arrival
 from app.inbound.smtpd.commands import parse_client_name, parse_mail, parse_recipient
 from app.inbound.smtpd.handler import Client, MailHandler, Transaction
 from app.inbound.smtpd.origins import Origin
+from app.inbound.smtpd.refusals import Refused
 from app.inbound.smtpd.replies import Refusal, Reply, encode_lines
 from app.inbound.smtpd.tls import TlsFacts
 
@@ -60,23 +61,24 @@ class Dialogue:
         except Refusal as refusal:
             return self.refuse(refusal)
 
-    def refuse(self, refusal: Refusal) -> bytes:
-        """The reply to a command, or to bytes, that cannot be taken."""
+    def refuse(self, refusal: Refusal, *recipients: str) -> bytes:
+        """The reply to a command, or to bytes, that cannot be taken. `recipients` are those who
+        therefore get no mail."""
         reply = refusal.reply
         _log.info(
             "smtp.refused",
             client_address=self._client.address,
             code=reply.code,
             enhanced_code=reply.enhanced_code,
-            reason=reply.text,
+            cause=reply.cause,
         )
         self._errors += reply.code == 500
         if self._errors >= self._handler.limits.max_errors:
             return self.end(replies.TOO_MANY_ERRORS)
+        recipients = recipients or refusal.recipients
         if reply.code == 421:
-            return self.end(reply)
-        self._handler.metrics.count_reply(reply)
-        return self._spend(reply.encode(**refusal.facts))
+            return self.end(reply, *recipients)
+        return self._spend(self._note(reply, reply.encode(**refusal.facts), recipients))
 
     def _spend(self, reply: bytes) -> bytes:
         """The reply to a command that brings no mail nearer, or the last of too many."""
@@ -85,11 +87,27 @@ class Dialogue:
             return self.end(replies.TOO_MANY_COMMANDS)
         return reply
 
-    def end(self, reply: Reply) -> bytes:
-        """The last reply of all."""
+    def end(self, reply: Reply, *recipients: str) -> bytes:
+        """The last reply of all. Whoever was to get the mail that is open gets none of it."""
         self.ended = True
+        if self._transaction is not None:
+            recipients = tuple({*self._transaction.all_recipients, *recipients})
+        return self._note(reply, reply.encode(), recipients)
+
+    def _note(self, reply: Reply, line: bytes, recipients: Sequence[str]) -> bytes:
+        """The line itself. Counts it if it is a refusal, and notes who gets no mail by it."""
         self._handler.metrics.count_reply(reply)
-        return reply.encode()
+        if recipients and reply.cause:
+            client, transaction, arrival = self._client, self._transaction, self.arrival
+            refused = Refused(
+                client.address,
+                client.name,
+                transaction.mail_from if transaction else "",
+                recipients,
+                arrival.metadata.trace_id if arrival else None,
+            )
+            self._handler.refusals.take(refused, reply, line.decode().rstrip())
+        return line
 
     def secure(self, tls: TlsFacts) -> None:
         """Starts anew inside TLS: all that was said before is forgotten (RFC 3207, section 4.2),
@@ -104,7 +122,7 @@ class Dialogue:
         try:
             await arrival.store()
         except Refusal as refusal:
-            return self.refuse(refusal)
+            return self.refuse(refusal, *transaction.all_recipients)
         finally:
             self._handler.metrics.transaction_seconds.observe(perf_counter() - transaction.began_at)
             self.arrival = self._transaction = None
@@ -153,8 +171,12 @@ class Dialogue:
     def _rcpt(self, argument: str) -> bytes:
         transaction = self._open_transaction()
         address = parse_recipient(argument, smtputf8=transaction.smtputf8)
-        self._require_share(self._recipients, self._handler.limits.max_connection_recipients)
-        self._handler.add_recipient(self._origin, transaction, address)
+        try:
+            self._require_share(self._recipients, self._handler.limits.max_connection_recipients)
+            self._handler.add_recipient(self._origin, transaction, address)
+        except Refusal as refusal:
+            refusal.recipients = (address,)
+            raise
         self._recipients += 1
         return replies.RECIPIENT_OK.encode()
 

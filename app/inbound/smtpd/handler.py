@@ -1,6 +1,6 @@
 """What the sidecar decides and keeps: senders, recipients, and the message itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -16,6 +16,7 @@ from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.origins import Origin
 from app.inbound.smtpd.rates import Rates
+from app.inbound.smtpd.refusals import RefusalNotes
 from app.inbound.smtpd.replies import Refusal
 from app.inbound.smtpd.tls import TlsFacts
 from app.mime.addresses import normalise_domain
@@ -44,15 +45,24 @@ class Client:
 
 @dataclass(slots=True)
 class Transaction:
-    """One mail from its MAIL on. `recipients` are those that it will be stored for."""
+    """One mail from its MAIL on. `recipients` are those that it will be stored for, `missing` those
+    that do not exist, of which only the reply to DATA may tell."""
 
     mail_from: str
     smtputf8: bool
     began_at: float
     """By `time.perf_counter`."""
     recipients: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     accepted_count: int = 0
-    refused_after_data: bool = False
+
+    @property
+    def all_recipients(self) -> Sequence[str]:
+        return (*self.recipients, *self.missing)
+
+    @property
+    def refused_after_data(self) -> bool:
+        return bool(self.missing)
 
 
 class MailHandler:
@@ -71,12 +81,14 @@ class MailHandler:
         limits: SmtpLimits,
         metrics: SmtpMetrics,
         rates: Rates,
+        refusals: RefusalNotes,
         hostname: str,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self.limits = limits
         self.metrics = metrics
+        self.refusals = refusals
         self.hostname = hostname
         self._rates = rates
         self._writer = writer
@@ -113,7 +125,8 @@ class MailHandler:
         if verdict is RecipientVerdict.ACCEPT and address not in transaction.recipients:
             transaction.recipients.append(address)
         transaction.accepted_count += 1
-        transaction.refused_after_data |= verdict is RecipientVerdict.REFUSE_AFTER_DATA
+        if verdict is RecipientVerdict.REFUSE_AFTER_DATA:
+            transaction.missing.append(address)
 
     def open_arrival(self, client: Client, transaction: Transaction) -> Arrival:
         """Ready for the message of a transaction that has recipients."""

@@ -27,12 +27,16 @@ class Reply:
 
 
 class Refusal(Exception):
-    """A command or a message is answered with `reply`, whose text `facts` complete."""
+    """A command or a message is answered with `reply`, whose text `facts` complete.
+
+    `recipients` are those who get no mail by it, where it is about single ones.
+    """
 
     def __init__(self, reply: Reply, **facts: object) -> None:
         super().__init__(reply.text)
         self.reply = reply
         self.facts = facts
+        self.recipients: tuple[str, ...] = ()
 
 
 def encode_lines(code: int, lines: Iterable[str]) -> bytes:

@@ -41,9 +41,11 @@ from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.origins import Origins
 from app.inbound.smtpd.rates import RateLimits, Rates
+from app.inbound.smtpd.refusals import RefusalNotes
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
 from app.settings import LOOPBACK, Listen
+from app.storage.refused_mail import RefusedMail, RefusedMailFolder
 from app.storage.spool.folder_reader import FolderSpoolReader
 from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
 from app.storage.spool.metrics import SpoolMetrics
@@ -188,6 +190,7 @@ class Sidecar:
     metrics: Metrics
     address: Listen = field(init=False)
     server: SmtpServer = field(init=False)
+    refusals: RefusalNotes = field(init=False)
     space_fault: Exception | None = None
     snapshot: DirectorySnapshot = SNAPSHOT
     clients: list[RawClient] = field(default_factory=list)
@@ -214,6 +217,12 @@ class Sidecar:
     def stored(self) -> list[Item]:
         """Everything in the spool, as its reader finds it."""
         return asyncio.run(_read_all(self.spool_folder))
+
+    def notes(self) -> list[RefusedMail]:
+        """Every note of refused mail, after all were written."""
+        self.run(self.refusals.write(ending=True))
+        folder = RefusedMailFolder(self.spool_folder / "refused")
+        return [note for file in folder.waiting() for note in folder.read(file)]
 
     def counted(self) -> dict[str, float]:
         """Every metric, as Prometheus's own parser understands the text: `name` or `name{cause}`
@@ -390,13 +399,18 @@ async def _serve(
     trusted = options.pop("trusted", LOOPBACK)
     connection_limits = options.pop("connections", ConnectionLimits())
     rates = Rates(options.pop("rates", RateLimits()))
+    directory = SnapshotFile(path, clock)
+    sidecar.refusals = RefusalNotes(
+        RefusedMailFolder(spool_folder / "refused"), directory, metrics, clock, ids
+    )
     handler = MailHandler(
         writer=writer,
-        directory=SnapshotFile(path, clock),
+        directory=directory,
         require_space=sidecar.require_space,
         limits=SmtpLimits(**{"max_message_bytes": 4_000_000, **options}),
         metrics=SmtpMetrics(sidecar.metrics),
         rates=rates,
+        refusals=sidecar.refusals,
         hostname="mx.example.test",
         clock=clock,
         ids=ids,
