@@ -76,10 +76,7 @@ def _add_directory(verbs: _Verbs) -> None:
     create.add_argument("name")
     create.add_argument("--plan", required=True, help="developer, temporary or enterprise")
 
-    add = _add_noun(verbs, "domain", "add", "app.cli.directory:add_domain", "receive for a domain")
-    add.add_argument("name")
-    add.add_argument("--tenant", required=True)
-    add.add_argument("--verify", action="store_true", help="only once its DNS records are right")
+    _add_domain(verbs)
 
     add = _add_noun(verbs, "mailbox", "add", "app.cli.directory:add_mailbox", "host an address")
     add.add_argument("address", help="*@DOMAIN is a catch-all")
@@ -97,6 +94,21 @@ def _add_directory(verbs: _Verbs) -> None:
     create.add_argument(
         "--scope", nargs="+", action="extend", required=True, help="such as messages:read"
     )
+
+
+def _add_domain(verbs: _Verbs) -> None:
+    group = verbs.add_parser("domain", help="receive for a domain")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    add = actions.add_parser("add", help="receive for a domain")
+    add.add_argument("name")
+    add.add_argument("--tenant", required=True)
+    add.add_argument("--verify", action="store_true", help="only once its DNS records are right")
+    _talk_to_installation(add, "app.cli.directory:add_domain")
+
+    policy = actions.add_parser("recipients", help="say what unknown addresses meet")
+    policy.add_argument("name")
+    policy.add_argument("policy", help="reject_unknown, accept_and_discard or reply_after_data")
+    _talk_to_installation(policy, "app.cli.directory:set_recipient_policy")
 
 
 def _add_noun(verbs: _Verbs, noun: str, verb: str, run: str, words: str) -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import json
 from app.assembly import Services
 from app.cli.installation import with_services
 from app.core.errors import NotFound
+from app.storage.doorbell import Bell
 
 
 def create_tenant(options: argparse.Namespace) -> None:
@@ -26,6 +27,21 @@ def add_domain(options: argparse.Namespace) -> None:
             id=domain.id,
             name=domain.name,
             status=domain.status,
+        )
+
+    with_services(options.data, work)
+
+
+def set_recipient_policy(options: argparse.Namespace) -> None:
+    async def work(services: Services) -> None:
+        domain = await services.domains.set_recipient_policy(options.name, options.policy)
+        await services.doorbell.ring(Bell.EVENTS)
+        _say(
+            options,
+            f"Unknown addresses of {domain.name}: {options.policy}.",
+            id=domain.id,
+            name=domain.name,
+            recipient_policy=options.policy,
         )
 
     with_services(options.data, work)

@@ -1,6 +1,7 @@
 """Domains that we receive for, and who owns them."""
 
 from dataclasses import dataclass
+from typing import get_args
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +10,7 @@ from app.core.clock import Clock
 from app.core.errors import AlreadyExists, InvalidInput, NotFound
 from app.core.ids import Ids
 from app.core.secrets import new_token
+from app.directory.snapshot import RecipientPolicy
 from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
@@ -33,7 +35,14 @@ class Domains:
     clock: Clock
     ids: Ids
 
-    async def add(self, name: str, tenant_id: UUID, *, vouched: bool) -> Domain:
+    async def add(
+        self,
+        name: str,
+        tenant_id: UUID,
+        *,
+        vouched: bool,
+        recipient_policy: RecipientPolicy = "reject_unknown",
+    ) -> Domain:
         """Adds a domain to a tenant.
 
         A vouched domain receives at once and is not monitored: an operator answers for it. Any
@@ -50,8 +59,8 @@ class Domains:
             async with self.log.transaction() as transaction:
                 await transaction.connection.execute(
                     """insert into domain (id, tenant_id, name, status, monitored,
-                        verification_token, verified_at, created_at)
-                    values ($1, $2, $3, $4, $5, $6, $7, $8)""",
+                        verification_token, verified_at, created_at, recipient_policy)
+                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
                     domain.id,
                     tenant_id,
                     name,
@@ -60,6 +69,7 @@ class Domains:
                     new_token(self.ids),
                     now if vouched else None,
                     now,
+                    recipient_policy,
                 )
                 if vouched:
                     transaction.tell(
@@ -85,3 +95,16 @@ class Domains:
         if row is None:
             raise NotFound(f"{name} is not a verified domain here.")
         return Domain(**row)
+
+    async def set_recipient_policy(self, name: str, policy: str) -> Domain:
+        """Says what unknown addresses of the domain meet. The sidecar knows within seconds.
+
+        Raises `InvalidInput` for what is no policy and `NotFound` when the domain does not receive.
+        """
+        if policy not in get_args(RecipientPolicy):
+            raise InvalidInput(f"A policy is one of {', '.join(get_args(RecipientPolicy))}.")
+        domain = await self.find_receiving(name)
+        await self.database.execute(
+            "update domain set recipient_policy = $2 where id = $1", domain.id, policy
+        )
+        return domain

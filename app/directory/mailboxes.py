@@ -108,13 +108,15 @@ class Mailboxes:
             if (match := next((a for a in addresses if a in by_address), None)) is not None
         }
 
-    async def find_temporary_domains(self, names: Collection[str]) -> frozenset[str]:
-        """Those of these domains that hold temporary inboxes."""
+    async def find_discarding_domains(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these domains whose mail for nobody is not kept: they hold temporary inboxes,
+        or accept everything so as not to tell who exists. Normalised."""
         if not names:
             return frozenset()
         rows = await self.database.fetch(
             """select domain.name from domain join tenant on tenant.id = domain.tenant_id
-            where domain.name = any($1::text[]) and tenant.plan = 'temporary'""",
+            where domain.name = any($1::text[])
+                and (tenant.plan = 'temporary' or recipient_policy = 'accept_and_discard')""",
             [normalise_domain(name) for name in names],
         )
         return frozenset(row["name"] for row in rows)

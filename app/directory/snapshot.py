@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.storage.spool.disk import Disk
 
 RecipientPolicy = Literal["reject_unknown", "accept_and_discard", "reply_after_data"]
+"""What mail for an unknown address of a domain meets; docs/smtp.md tells what each gives away."""
 DomainStatus = Literal["verified", "soft_rejected", "suspended"]
 
 FRESH_SECONDS = 10.0
@@ -57,7 +58,6 @@ class RecipientVerdict(Enum):
     """What becomes of one RCPT TO."""
 
     ACCEPT = auto()
-    DISCARD = auto()
     REFUSE_AFTER_DATA = auto()
     UNKNOWN = auto()
     SOFT_REJECTED = auto()
@@ -66,19 +66,15 @@ class RecipientVerdict(Enum):
     TRY_LATER = auto()
 
 
-_BY_POLICY: Mapping[RecipientPolicy, RecipientVerdict] = {
-    "reject_unknown": RecipientVerdict.UNKNOWN,
-    "accept_and_discard": RecipientVerdict.DISCARD,
-    "reply_after_data": RecipientVerdict.REFUSE_AFTER_DATA,
-}
-
-
 def resolve_recipient(snapshot: DirectorySnapshot, address: str, now: datetime) -> RecipientVerdict:
     """What the snapshot says of `address`, taking it as complete.
 
     Tried in order: the mailbox itself, the mailbox without its `+tag` (RFC 5233), the domain's
     catch-all. An expired mailbox is the same as none at all, so that nobody can tell the two apart.
     `postmaster` is no exception: it goes to whichever of these exists.
+
+    Where everything is accepted no mailbox is even looked for, and ingestion discards what has
+    none: so neither the reply, nor the time it takes, nor a full disk tells who exists.
     """
     normalised = normalise_address(address)
     domain = snapshot.domains.get(normalised.rpartition("@")[2])
@@ -88,13 +84,16 @@ def resolve_recipient(snapshot: DirectorySnapshot, address: str, now: datetime) 
         return RecipientVerdict.SUSPENDED
     if domain.status == "soft_rejected":
         return RecipientVerdict.SOFT_REJECTED
-    if (
-        _is_live(snapshot.mailboxes.get(normalised), now)
-        or _is_live(snapshot.mailboxes.get(strip_subaddress(normalised)), now)
-        or domain.catch_all
-    ):
+    if domain.catch_all or domain.recipient_policy == "accept_and_discard":
         return RecipientVerdict.ACCEPT
-    return _BY_POLICY[domain.recipient_policy]
+    mailbox = snapshot.mailboxes.get(normalised)
+    untagged = snapshot.mailboxes.get(strip_subaddress(normalised))
+    # Both are always looked at: a mailbox that exists is not to be answered sooner.
+    if _is_live(mailbox, now) | _is_live(untagged, now):
+        return RecipientVerdict.ACCEPT
+    if domain.recipient_policy == "reply_after_data":
+        return RecipientVerdict.REFUSE_AFTER_DATA
+    return RecipientVerdict.UNKNOWN
 
 
 def _is_live(mailbox: MailboxEntry | None, now: datetime) -> bool:
@@ -121,8 +120,8 @@ class SnapshotFile:
     def resolve(self, address: str) -> RecipientVerdict:
         """The verdict that may be told to a client.
 
-        A refusal, or a promise to discard, stands only on a snapshot under `FRESH_SECONDS` old;
-        otherwise, and without a usable snapshot, it is `TRY_LATER`.
+        A refusal stands only on a snapshot under `FRESH_SECONDS` old; otherwise, and without a
+        usable snapshot, it is `TRY_LATER`.
         """
         snapshot = self.current()
         if snapshot is None:

@@ -1,6 +1,7 @@
 """Keeping the sidecar's snapshot true: written on every change of the directory, touched between.
 
-It follows the event log; the position it has reached stands in the snapshot itself.
+It follows the event log; the position it has reached stands in the snapshot itself. Domains are few
+and are read at every look, since what changes their policy is no event.
 """
 
 import asyncio
@@ -87,9 +88,11 @@ class SnapshotWriter:
         ):
             position = events[-1].position
             changed |= {event.subject_id for event in events}
+        domains = self._domains
+        await self._read_domains()
         if changed:
-            await self._read_domains()
             await self._read_mailboxes(changed)
+        if changed or self._domains != domains:
             await self._save(position)
         else:
             await asyncio.to_thread(touch_snapshot, self.path)

@@ -61,6 +61,8 @@ def test_key_is_printed_alone_when_everything_before_it_was_set_up(
         "tenant create Acme --plan gold",
         "domain add acme.test --tenant Nobody",
         "domain add nodots --tenant Acme",
+        "domain recipients acme.test guess",
+        "domain recipients elsewhere.test reject_unknown",
         "mailbox add hello@elsewhere.test --tenant Acme",
         "mailbox add hello@acme.test@ --tenant Acme",
         "user add nobody --tenant Acme --role owner",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mailroom import Mailroom
 
+from app.directory.bootstrap import ensure_temporary_domain
 from app.directory.snapshot import RecipientVerdict, SnapshotFile, snapshot_path
 
 
@@ -80,3 +81,43 @@ async def test_snapshot_is_touched_while_nothing_changes(
     path = snapshot_path(mailroom.services.settings)
     os.utime(path, (0, 0))
     await until(lambda: path.stat().st_mtime > 0)
+
+
+async def test_new_policy_of_a_domain_is_followed(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    assert snapshot.resolve("nobody@example.test") is RecipientVerdict.UNKNOWN
+    for policy, verdict in (
+        ("reply_after_data", RecipientVerdict.REFUSE_AFTER_DATA),
+        ("accept_and_discard", RecipientVerdict.ACCEPT),
+        ("reject_unknown", RecipientVerdict.UNKNOWN),
+    ):
+        await mailroom.services.domains.set_recipient_policy("Example.TEST", policy)
+        await until(lambda v=verdict: snapshot.resolve("nobody@example.test") is v)
+
+
+async def test_suspended_domain_gets_451_first_and_550_in_the_end(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    for status, verdict in (
+        ("soft_rejected", RecipientVerdict.SOFT_REJECTED),
+        ("suspended", RecipientVerdict.SUSPENDED),
+        ("verified", RecipientVerdict.ACCEPT),
+    ):
+        await mailroom.services.database.execute("update domain set status = $1", status)
+        await until(lambda v=verdict: snapshot.resolve(mailroom.mailbox.address) is v)
+
+
+async def test_domain_of_temporary_inboxes_does_not_tell_which_exist(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    services = mailroom.services
+    domain = services.settings.temporary_domain
+    await ensure_temporary_domain(services.tenants, services.domains, domain)
+    inbox = await services.inboxes.create()
+    await until(lambda: snapshot.resolve(inbox.address) is RecipientVerdict.ACCEPT)
+    assert snapshot.resolve(f"never@{domain}") is RecipientVerdict.ACCEPT
+    await services.inboxes.delete(inbox.token)
+    await services.domains.set_recipient_policy("example.test", "reply_after_data")
+    await until(lambda: snapshot.resolve("x@example.test") is RecipientVerdict.REFUSE_AFTER_DATA)
+    assert snapshot.resolve(inbox.address) is RecipientVerdict.ACCEPT

@@ -82,7 +82,7 @@ class Deferral:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An item for temporary inboxes whose time was over before it was taken in."""
+    """An item for nobody, of domains where such items are not kept."""
 
     arrival: Arrival
 

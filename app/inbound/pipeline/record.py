@@ -283,7 +283,7 @@ def _dropped(dropped: Dropped) -> NewEvent:
         EventType.MESSAGE_DELETED,
         trace_id=metadata.trace_id,
         subject=("spool_item", metadata.item_id),
-        data={"reason": "mailbox_removed"},
+        data={"reason": "no_mailbox"},
     )
 
 

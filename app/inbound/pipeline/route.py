@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.directory.mailboxes import Mailbox, Mailboxes
 from app.inbound.pipeline.arrival import Batch, Dropped, Parsed, Refusal, Routed, new_delivery
-from app.mime.addresses import split_address
+from app.mime.addresses import normalise_domain, split_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,13 @@ class Router:
         """Each item with its mailboxes.
 
         An item for nobody is refused, and so kept, unless all it was meant for were temporary
-        inboxes: what arrives for them after their time goes the way of what they held.
+        inboxes, which what arrives after their time follows, or addresses of domains that accept
+        everything and discard.
         """
         recipients = {recipient for entry in parsed for recipient in _recipients(entry)}
         found = await self.mailboxes.route(recipients)
         lost = recipients - found.keys()
-        ephemeral = await self.mailboxes.find_temporary_domains(
+        discarding = await self.mailboxes.find_discarding_domains(
             {split_address(recipient)[1] for recipient in lost}
         )
         routed: list[Routed] = []
@@ -33,7 +34,9 @@ class Router:
             if mailboxes:
                 deliveries = [new_delivery(entry.arrival.item, mailbox) for mailbox in mailboxes]
                 routed.append(Routed(entry, deliveries))
-            elif missing and all(split_address(r)[1].lower() in ephemeral for r in missing):
+            elif missing and all(
+                normalise_domain(split_address(r)[1]) in discarding for r in missing
+            ):
                 dropped.append(Dropped(entry.arrival))
             else:
                 refusals.append(Refusal(entry.arrival, "route", "No recipient has a mailbox."))

@@ -15,9 +15,9 @@ _log = get_logger("smtp")
 class Arrival:
     """Takes the message in pieces, and at its end keeps it or says why not.
 
-    A refusal on the way is told only at the end, as a client listens no earlier. With no `body`
-    nothing is kept; the client sees no difference. Use it as a context manager: whatever ends the
-    connection, nothing that was not accepted stays behind.
+    A refusal on the way is told only at the end, as a client listens no earlier. Without a `body`
+    nothing is kept and the message is refused at its end. Use it as a context manager: whatever
+    ends the connection, nothing that was not accepted stays behind.
     """
 
     def __init__(
@@ -27,8 +27,6 @@ class Arrival:
         writer: SpoolWriter,
         limits: SmtpLimits,
         metrics: SmtpMetrics,
-        *,
-        refused_after_data: bool,
     ) -> None:
         self.metadata = metadata
         self.size_bytes = 0
@@ -36,7 +34,6 @@ class Arrival:
         self._writer = writer
         self._limits = limits
         self._metrics = metrics
-        self._refused_after_data = refused_after_data
         self._refusal: Refusal | None = None
 
     def __enter__(self) -> "Arrival":
@@ -70,28 +67,25 @@ class Arrival:
                 self._body.discard()
 
     async def store(self) -> None:
-        """Returns once the message is durable, or was not to be kept. Raises `Refusal`."""
+        """Returns once the message is durable. Raises `Refusal`."""
         if self._refusal is not None:
             raise self._refusal
         # After the refusals that an existing recipient would meet too: it must not be told apart.
-        if self._refused_after_data:
-            raise Refusal(replies.REFUSED_AFTER_DATA)
         if self._body is None:
-            self._report("smtp.discarded")
-            return
+            raise Refusal(replies.REFUSED_AFTER_DATA)
         try:
             raw = await self._body.finish()
             self._body = None  # From here on it is the spool's.
             await self._writer.put(self.metadata, raw)
         except Unavailable as error:
             raise _refusal_for(error) from error
-        self._report("smtp.accepted")
+        self._report()
 
-    def _report(self, outcome: str) -> None:
+    def _report(self) -> None:
         self._metrics.messages.count()
         self._metrics.bytes.count(amount=self.size_bytes)
         _log.info(
-            outcome,
+            "smtp.accepted",
             item_id=str(self.metadata.item_id),
             trace_id=str(self.metadata.trace_id),
             client_address=self.metadata.client_address,

@@ -122,7 +122,7 @@ class MailHandler:
         if verdict in _REFUSALS:
             raise Refusal(_REFUSALS[verdict])
         self._rates.take_domain(origin, normalise_domain(address.rpartition("@")[2]))
-        if verdict is RecipientVerdict.ACCEPT and address not in transaction.recipients:
+        if address not in transaction.recipients:
             transaction.recipients.append(address)
         transaction.accepted_count += 1
         if verdict is RecipientVerdict.REFUSE_AFTER_DATA:
@@ -142,18 +142,11 @@ class MailHandler:
             prefix_size_bytes=0,
         )
         body = None
-        if transaction.recipients and not transaction.refused_after_data:
+        if not transaction.refused_after_data:
             prefix = self._trace_fields(client, transaction, metadata)
             metadata = replace(metadata, prefix_size_bytes=len(prefix))
             body = IncomingBody(self._writer, prefix)
-        return Arrival(
-            metadata,
-            body,
-            self._writer,
-            self.limits,
-            self.metrics,
-            refused_after_data=transaction.refused_after_data,
-        )
+        return Arrival(metadata, body, self._writer, self.limits, self.metrics)
 
     def _trace_fields(
         self, client: Client, transaction: Transaction, metadata: ItemMetadata

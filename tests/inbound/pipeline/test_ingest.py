@@ -175,9 +175,19 @@ async def test_mail_for_a_closed_temporary_inbox_leaves_nothing_behind(mailroom:
     await mailroom.spool(compose(), inbox.address)
     await mailroom.take_in()
     assert await mailroom.quarantined() == []
-    assert [e.data for e in await mailroom.events("message.deleted")] == [
-        {"reason": "mailbox_removed"}
-    ]
+    assert [e.data for e in await mailroom.events("message.deleted")] == [{"reason": "no_mailbox"}]
+
+
+async def test_mail_for_nobody_is_discarded_where_the_domain_accepts_everything(
+    mailroom: Mailroom,
+) -> None:
+    await mailroom.services.domains.set_recipient_policy("example.test", "accept_and_discard")
+    await mailroom.spool(compose(), "nobody@example.test")
+    await mailroom.spool(compose(), "nobody@example.test", mailroom.mailbox.address)
+    await mailroom.take_in()
+    assert await mailroom.quarantined() == []
+    assert len(await mailroom.rows()) == 1
+    assert [e.data for e in await mailroom.events("message.deleted")] == [{"reason": "no_mailbox"}]
 
 
 class FailingBlobs:
