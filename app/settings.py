@@ -156,6 +156,8 @@ class Settings:
     smtp_listen: Listen = Listen("127.0.0.1", 2525)
     smtp_hostname: str = "localhost"
     smtp_max_message_bytes: int = 75 * 1024 * 1024
+    smtp_proxy_from: Networks = Networks()
+    smtp_lmtp_listen: Listen | None = None
     smtp_tls_cert: Path | None = None
     smtp_tls_key: Path | None = None
     smtp_trusted: Networks = LOOPBACK
@@ -333,6 +335,8 @@ def _check(settings: Settings) -> None:
         )
     if settings.metrics_listen and settings.metrics_listen.port == 65535:
         raise BadSetting("METRICS_LISTEN must leave a port after its own, which the worker takes.")
+    if settings.smtp_lmtp_listen and settings.smtp_lmtp_listen.port == 25:
+        raise BadSetting("SMTP_LMTP_LISTEN must not be on port 25, which is for SMTP.")
     if (settings.smtp_tls_cert is None) != (settings.smtp_tls_key is None):
         raise BadSetting("SMTP_TLS_CERT and SMTP_TLS_KEY must be set together.")
     for name in _NOT_NEGATIVE:

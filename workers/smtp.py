@@ -15,6 +15,7 @@ from app.directory.snapshot import SnapshotFile, snapshot_path
 from app.inbound.smtpd.connections import ConnectionLimits, Connections
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.lmtp import LmtpDialogue
 from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.origins import Origins
 from app.inbound.smtpd.rates import RateLimits, Rates
@@ -60,13 +61,17 @@ async def _run(settings: Settings) -> None:
     connections = Connections(
         ConnectionLimits.read(settings), rates, Origins(settings.smtp_trusted)
     )
-    server = SmtpServer(handler, connections, _certificate(settings, clock))
+    server = SmtpServer(
+        handler, connections, _certificate(settings, clock), settings.smtp_proxy_from
+    )
     metrics_server = MetricsServer(metrics)
     noting = asyncio.create_task(refusals.run())
     try:
         if settings.metrics_listen is not None:
             await metrics_server.start(settings.metrics_listen.host, settings.metrics_listen.port)
         await server.start(settings.smtp_listen)
+        if settings.smtp_lmtp_listen is not None:
+            await server.start(settings.smtp_lmtp_listen, LmtpDialogue)
         await told_to_stop.wait()
         await server.stop(settings.smtp_stop_seconds)
     finally:

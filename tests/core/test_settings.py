@@ -23,6 +23,8 @@ def read(**changes: str) -> Settings:
         ({"PORT": "http"}, "PORT"),
         ({"SMTP_LISTEN": "2525"}, "SMTP_LISTEN"),
         ({"SMTP_LISTEN": "host:70000"}, "SMTP_LISTEN"),
+        ({"SMTP_LMTP_LISTEN": "127.0.0.1:25"}, "SMTP_LMTP_LISTEN"),
+        ({"SMTP_PROXY_FROM": "office"}, "SMTP_PROXY_FROM"),
         ({"SMTP_TLS_CERT": "chain.pem"}, "SMTP_TLS_KEY"),
         ({"TRUSTED_PROXIES": "10.0.0.0/8,office"}, "TRUSTED_PROXIES"),
         ({"PUBLIC_URL": "mail.example.org"}, "PUBLIC_URL"),

@@ -97,7 +97,12 @@ class Connections:
                 return replies.TOO_MANY_HOST_CONNECTIONS
             if self._by_network[origin.network] >= (limits.max_per_network or inf):
                 return replies.TOO_MANY_NETWORK_CONNECTIONS
-        if len(self._origins) >= limits.max_connections and not self._make_room(origin):
+        return self.hold(connection, origin)
+
+    def hold(self, connection: Connection, origin: Origin) -> Reply | None:
+        """Does so where only the number of all counts, as for a proxy that has not said yet for
+        whom it speaks. `release` it before the client is admitted."""
+        if len(self._origins) >= self._limits.max_connections and not self._make_room(origin):
             return replies.TOO_MANY_CONNECTIONS
         self._origins[connection] = origin
         self._by_host[origin.host] += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
+from typing import ClassVar
 
 from app.core.log import get_logger
 from app.inbound.smtpd import replies
@@ -24,6 +25,11 @@ class Dialogue:
     may begin, `awaits_tls` is true until `secure`.
     """
 
+    PROTOCOL: ClassVar[str] = "ESMTP"
+    HELLO: ClassVar[str] = "EHLO"
+    NO_RECIPIENTS: ClassVar[Reply] = replies.NO_VALID_RECIPIENTS
+    COMMANDS: ClassVar[Mapping[str, "Command"]]
+
     def __init__(self, handler: MailHandler, origin: Origin, *, offers_tls: bool = False) -> None:
         self.arrival: Arrival | None = None
         self.ended = False
@@ -45,13 +51,13 @@ class Dialogue:
         return self._transaction is not None
 
     def greet(self) -> bytes:
-        return replies.GREETING.encode(hostname=self._handler.hostname)
+        return replies.GREETING.encode(hostname=self._handler.hostname, protocol=self.PROTOCOL)
 
     def answer(self, line: bytes) -> bytes:
         """The reply to one command line."""
         try:
             verb, _, argument = line.decode().partition(" ")
-            command = _COMMANDS.get(verb.upper())
+            command = self.COMMANDS.get(verb.upper())
             if command is None:
                 raise Refusal(replies.UNRECOGNISED)
             reply = command(self, argument.strip())
@@ -131,19 +137,19 @@ class Dialogue:
 
     def _helo(self, argument: str) -> bytes:
         name = parse_client_name(argument, "HELO name")
-        self._start(name, extended=False)
+        self._start(name, "SMTP")
         return encode_lines(250, [self._handler.hostname])
 
     def _ehlo(self, argument: str) -> bytes:
-        name = parse_client_name(argument, "EHLO name")
-        self._start(name, extended=True)
+        name = parse_client_name(argument, f"{self.HELLO} name")
+        self._start(name, self.PROTOCOL)
         size = f"SIZE {self._handler.limits.max_message_bytes}"
         starttls = ("STARTTLS",) if self._offers_tls else ()
         return encode_lines(250, [self._handler.hostname, size, *_EXTENSIONS, *starttls])
 
-    def _start(self, name: str, *, extended: bool) -> None:
+    def _start(self, name: str, protocol: str) -> None:
         self.was_greeted = True
-        self._client = Client(self._client.address, name, extended, self._client.tls)
+        self._client = Client(self._client.address, name, protocol, self._client.tls)
         self._transaction = None
 
     def _starttls(self, argument: str) -> bytes:
@@ -154,13 +160,13 @@ class Dialogue:
         if argument:
             raise Refusal(replies.BAD_ARGUMENT, syntax="STARTTLS")
         if not self._client.name:
-            raise Refusal(replies.HELLO_FIRST)
+            raise self._hello_first()
         self.awaits_tls = True
         return replies.READY_FOR_TLS.encode()
 
     def _mail(self, argument: str) -> bytes:
         if not self._client.name:
-            raise Refusal(replies.HELLO_FIRST)
+            raise self._hello_first()
         if self._transaction is not None:
             raise Refusal(replies.NESTED_MAIL)
         self._require_share(self._messages, self._handler.limits.max_connection_messages)
@@ -185,7 +191,7 @@ class Dialogue:
         if argument:
             raise Refusal(replies.BAD_ARGUMENT, syntax="DATA")
         if not transaction.accepted_count:
-            raise Refusal(replies.NO_VALID_RECIPIENTS)
+            raise Refusal(self.NO_RECIPIENTS)
         self.arrival = self._handler.open_arrival(self._client, transaction)
         return replies.SEND_DATA.encode()
 
@@ -195,8 +201,11 @@ class Dialogue:
 
     def _open_transaction(self) -> Transaction:
         if self._transaction is None:
-            raise Refusal(replies.MAIL_FIRST if self._client.name else replies.HELLO_FIRST)
+            raise Refusal(replies.MAIL_FIRST) if self._client.name else self._hello_first()
         return self._transaction
+
+    def _hello_first(self) -> Refusal:
+        return Refusal(replies.HELLO_FIRST, hello=self.HELLO)
 
     def _rset(self, argument: str) -> bytes:
         if argument:
@@ -225,7 +234,11 @@ class Dialogue:
 
 
 _EXTENSIONS = ("8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES", "SMTPUTF8", "HELP")
-_COMMANDS: Mapping[str, Callable[[Dialogue, str], bytes]] = {
+
+Command = Callable[[Dialogue, str], bytes]
+"""Takes what stands behind the verb, and returns the reply or raises `Refusal`."""
+
+COMMANDS: Mapping[str, Command] = {
     "HELO": Dialogue._helo,
     "EHLO": Dialogue._ehlo,
     "STARTTLS": Dialogue._starttls,
@@ -241,3 +254,4 @@ _COMMANDS: Mapping[str, Callable[[Dialogue, str], bytes]] = {
     "ETRN": Dialogue._expn,
 }
 _FRUITFUL = (Dialogue._mail, Dialogue._rcpt, Dialogue._data, Dialogue._starttls)
+Dialogue.COMMANDS = COMMANDS

@@ -34,12 +34,12 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is connected: the address we see, the name it gives itself, how it said hello, and
-    what TLS it speaks, if any."""
+    """Who is connected: the address we see, the name it gives itself, the protocol it
+    chose by its hello (SMTP, ESMTP, LMTP), and what TLS it speaks, if any."""
 
     address: str
     name: str = ""
-    extended: bool = False
+    protocol: str = ""
     tls: TlsFacts | None = None
 
 
@@ -135,7 +135,7 @@ class MailHandler:
             trace_id=self._ids.new(),
             received_at=self._clock.now(),
             envelope=Envelope(transaction.mail_from, tuple(transaction.recipients)),
-            source="smtp",
+            source="lmtp" if client.protocol == "LMTP" else "smtp",
             source_id="",
             client_address=client.address,
             client_name=client.name,
@@ -165,6 +165,7 @@ class MailHandler:
 
 def _protocol(client: Client, *, smtputf8: bool) -> str:
     """The keyword of RFC 3848, or with SMTPUTF8 that of RFC 6531, section 4.3."""
-    if not client.extended:
-        return "SMTP"  # No keyword joins HELO and TLS.
-    return ("UTF8SMTP" if smtputf8 else "ESMTP") + ("S" if client.tls else "")
+    if client.protocol == "SMTP":
+        return client.protocol  # No keyword joins HELO and TLS.
+    name = f"UTF8{client.protocol.removeprefix('E')}" if smtputf8 else client.protocol
+    return f"{name}S" if client.tls else name

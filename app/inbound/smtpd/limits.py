@@ -32,6 +32,8 @@ class SmtpLimits:
     """What DATA must keep up on average once it has taken `data_timeout_seconds`."""
     handshake_timeout_seconds: float = 30.0
     """From the reply to STARTTLS to the end of the handshake."""
+    proxy_timeout_seconds: float = 10.0
+    """For the PROXY header of a proxy that is believed."""
 
     @classmethod
     def read(cls, settings: Settings) -> Self:

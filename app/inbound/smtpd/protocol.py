@@ -6,6 +6,7 @@ its timer, which knows no 421, are replaced.
 
 import asyncio
 from math import inf
+from typing import cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -15,6 +16,8 @@ from app.inbound.smtpd.arrival import Arrival
 from app.inbound.smtpd.connections import Connections
 from app.inbound.smtpd.dialogue import Dialogue
 from app.inbound.smtpd.handler import MailHandler
+from app.inbound.smtpd.origins import Origin
+from app.inbound.smtpd.proxy import BadProxyHeader, parse_proxy_header
 from app.inbound.smtpd.reader import (
     BadLine,
     ClientReader,
@@ -24,6 +27,7 @@ from app.inbound.smtpd.reader import (
 )
 from app.inbound.smtpd.replies import Refusal, Reply
 from app.inbound.smtpd.tls import Certificate, TlsFacts
+from app.settings import Networks
 
 _log = get_logger("smtp")
 
@@ -48,16 +52,22 @@ class SmtpProtocol(SMTP):
         self,
         handler: MailHandler,
         connections: Connections,
+        dialogue: type[Dialogue],
         certificate: Certificate | None,
+        proxies: Networks,
     ) -> None:
         super().__init__(handler, hostname=handler.hostname, loop=asyncio.get_running_loop())
         self._handler = handler
         self._limits = handler.limits
         self._connections = connections
+        self._dialogue_type = dialogue
         self._certificate = certificate
+        self._proxies = proxies
         self._deadline = self._rings_at = inf
         self._waits_since = self._connected_at = self.loop.time()
         self._stopping = False
+        self._silent = False
+        """While no word of ours would be understood: until a PROXY header, and in a handshake."""
 
     def conversation(self) -> "asyncio.Task[None]":
         """Done when nothing more is read, answered or stored for this client."""
@@ -86,15 +96,25 @@ class SmtpProtocol(SMTP):
         self._writer.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        origin = self._connections.find_origin(_address_of(transport))
-        self._dialogue = Dialogue(self._handler, origin, offers_tls=self._certificate is not None)
-        if (refusal := self._connections.admit(self, origin)) is not None:
-            assert isinstance(transport, asyncio.Transport)
-            transport.write(self._dialogue.refuse(Refusal(refusal)))
-            transport.close()
+        address = _address_of(transport)
+        origin = self._connections.find_origin(address)
+        self._meet(origin)
+        self._behind_proxy = bool(address and self._proxies.blocks) and address in self._proxies
+        admit = self._connections.hold if self._behind_proxy else self._connections.admit
+        if (refusal := admit(self, origin)) is not None:
+            # uvloop's transports are none by inheritance.
+            refused = cast(asyncio.Transport, transport)
+            if not self._behind_proxy:
+                refused.write(self._dialogue.refuse(Refusal(refusal)))
+            refused.close()
             return
         super().connection_made(transport)
         self._client = ClientReader(self._reader, MAX_LINE_BYTES)
+
+    def _meet(self, origin: Origin) -> None:
+        """Begins anew with whoever is there."""
+        offers_tls = self._certificate is not None
+        self._dialogue = self._dialogue_type(self._handler, origin, offers_tls=offers_tls)
 
     def eof_received(self) -> bool | None:
         # Past aiosmtpd, which cancels here: a client may close its half and wait for replies.
@@ -124,12 +144,41 @@ class SmtpProtocol(SMTP):
             self._writer.close()
 
     async def _converse(self) -> None:
+        if self._behind_proxy:
+            await self._meet_behind_proxy()
         await self._send(self._dialogue.greet())
         while not self._dialogue.ended:
             self._await_command()
             await self._send(await self._next_reply())
             if self._stopping and not (self._dialogue.ended or self._dialogue.in_transaction):
                 await self._send(self._dialogue.end(replies.SHUTTING_DOWN))
+
+    async def _meet_behind_proxy(self) -> None:
+        """Raises `ConnectionClosed` unless a PROXY header comes first, and in time, and there is
+        a place for the client that it names."""
+        self._silent = True
+        self._reset_timeout(self._limits.proxy_timeout_seconds)
+        received = b""
+        try:
+            while (header := parse_proxy_header(received)) is None:
+                received += await self._client.read_some()
+        except (BadProxyHeader, ConnectionClosed) as error:
+            _log.info(
+                "smtp.proxy_refused",
+                proxy_address=self._dialogue.client_address,
+                reason=str(error) or "no whole header",
+            )
+            raise ConnectionClosed from error
+        self._client.unread(received[header.size_bytes :])
+        self._silent = False
+        origin = self._connections.find_origin(
+            header.client_address or self._dialogue.client_address
+        )
+        self._meet(origin)
+        self._connections.release(self)
+        if (refusal := self._connections.admit(self, origin)) is not None:
+            await self._send(self._dialogue.refuse(Refusal(refusal)))
+            raise ConnectionClosed
 
     async def _next_reply(self) -> bytes:
         try:
@@ -157,6 +206,7 @@ class SmtpProtocol(SMTP):
         if self._writer.is_closing() or self._reader.at_eof():
             raise ConnectionClosed
         self._writer.write(reply)
+        self._silent = True
         self._deadline = inf  # The handshake has a timer of its own.
         # What TLS reads must not pause what is under it.
         self._reader._transport = None  # type: ignore[attr-defined]
@@ -181,6 +231,7 @@ class SmtpProtocol(SMTP):
         self._reader.set_transport(transport)
         self._writer = asyncio.StreamWriter(transport, self, self._reader, self.loop)
         self._over_ssl = True
+        self._silent = False
         self._dialogue.secure(TlsFacts.of(transport.get_extra_info("ssl_object")))
         return b""
 
@@ -215,7 +266,7 @@ class SmtpProtocol(SMTP):
         """Says a last word from outside the conversation, unless the client no longer reads."""
         if self._writer.is_closing():
             return
-        if self._dialogue.awaits_tls or self._writer.transport.get_write_buffer_size():
+        if self._silent or self._writer.transport.get_write_buffer_size():
             self._writer.transport.abort()
         else:
             self._writer.write(self._dialogue.end(reply))

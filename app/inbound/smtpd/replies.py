@@ -46,7 +46,7 @@ def encode_lines(code: int, lines: Iterable[str]) -> bytes:
 
 
 # The connection
-GREETING = Reply(220, "", "{hostname} ESMTP Pillarbox")
+GREETING = Reply(220, "", "{hostname} {protocol} Pillarbox")
 GOODBYE = Reply(221, "2.0.0", "Goodbye")
 TIMED_OUT = Reply(421, "4.4.2", "Timed out waiting for the client", "timed_out")
 SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again soon", "shutting_down")
@@ -83,16 +83,19 @@ NOT_BEFORE_TLS = Reply(
 
 # Commands
 OK = Reply(250, "2.0.0", "OK")
-HELP = Reply(214, "2.0.0", "See RFC 5321: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY")
+HELP = Reply(214, "2.0.0", "See RFC 5321, and RFC 2033 for LMTP")
 VERIFY_OFF = Reply(252, "2.5.0", "Will not verify; send mail to find out")
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", "line_too_long")
 BAD_LINE = Reply(500, "5.5.2", "Commands are UTF-8 text and end with CRLF", "bad_line")
 UNRECOGNISED = Reply(500, "5.5.1", "Command unrecognised", "unrecognised")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", "not_implemented")
 BAD_ARGUMENT = Reply(501, "5.5.4", "Syntax: {syntax}", "bad_argument")
-HELLO_FIRST = Reply(503, "5.5.1", "Say EHLO first", "hello_first")
+HELLO_FIRST = Reply(503, "5.5.1", "Say {hello} first", "hello_first")
 NESTED_MAIL = Reply(503, "5.5.1", "A transaction is open already; RSET ends it", "nested_mail")
 MAIL_FIRST = Reply(503, "5.5.1", "Say MAIL first", "mail_first")
+RECIPIENT_FIRST = Reply(
+    503, "5.5.1", "Say RCPT first: no recipient was accepted", "recipient_first"
+)
 UNKNOWN_PARAMETER = Reply(
     555, "5.5.4", "Parameter not recognised or not implemented", "unknown_parameter"
 )

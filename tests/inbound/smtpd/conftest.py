@@ -38,13 +38,14 @@ from app.directory.snapshot import (
 from app.inbound.smtpd.connections import ConnectionLimits, Connections
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
+from app.inbound.smtpd.lmtp import LmtpDialogue
 from app.inbound.smtpd.metrics import SmtpMetrics
 from app.inbound.smtpd.origins import Origins
 from app.inbound.smtpd.rates import RateLimits, Rates
 from app.inbound.smtpd.refusals import RefusalNotes
 from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
-from app.settings import LOOPBACK, Listen
+from app.settings import LOOPBACK, Listen, Networks
 from app.storage.refused_mail import RefusedMail, RefusedMailFolder
 from app.storage.spool.folder_reader import FolderSpoolReader
 from app.storage.spool.folder_writer import FolderLimits, FolderSpoolWriter
@@ -123,7 +124,8 @@ class TestWriter:
 class RawClient:
     """A client that sends the very bytes it is told to."""
 
-    def __init__(self, address: Listen) -> None:
+    def __init__(self, address: Listen, hello: bytes = b"EHLO") -> None:
+        self._hello = hello + b" client.test"
         self.socket = socket.create_connection((address.host, address.port), timeout=10)
         self._file = self.socket.makefile("rb")
 
@@ -150,7 +152,7 @@ class RawClient:
 
     def start_tls(self) -> None:
         """STARTTLS up to the end of the handshake, whoever the certificate says it is."""
-        assert self.say(b"EHLO client.test").startswith("250")
+        assert self.say(self._hello).startswith("250")
         assert self.say(b"STARTTLS").startswith("220 ")
         self.shake_hands()
 
@@ -167,7 +169,7 @@ class RawClient:
 
     def go_to_data(self, *recipients: bytes) -> None:
         """The same, after the greeting."""
-        assert self.say(b"EHLO client.test").startswith("250")
+        assert self.say(self._hello).startswith("250")
         assert self.say(b"MAIL FROM:<s@sender.test>").startswith("250")
         for recipient in recipients or (b"ann@example.test",):
             assert self.say(b"RCPT TO:<" + recipient + b">").startswith("250")
@@ -189,14 +191,15 @@ class Sidecar:
     loop: asyncio.AbstractEventLoop
     metrics: Metrics
     address: Listen = field(init=False)
+    lmtp_address: Listen = field(init=False)
     server: SmtpServer = field(init=False)
     refusals: RefusalNotes = field(init=False)
     space_fault: Exception | None = None
     snapshot: DirectorySnapshot = SNAPSHOT
     clients: list[RawClient] = field(default_factory=list)
 
-    def connect(self) -> RawClient:
-        client = RawClient(self.address)
+    def connect(self, *, lmtp: bool = False) -> RawClient:
+        client = RawClient(self.lmtp_address, b"LHLO") if lmtp else RawClient(self.address)
         self.clients.append(client)
         return client
 
@@ -213,6 +216,11 @@ class Sidecar:
 
     def run(self, coroutine: Coroutine[object, object, object]) -> object:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def settle(self) -> None:
+        """Until the server has received what was sent to it so far."""
+        for _ in range(3):
+            self.run(asyncio.sleep(0))
 
     def stored(self) -> list[Item]:
         """Everything in the spool, as its reader finds it."""
@@ -316,8 +324,8 @@ def read_spool() -> Callable[[Path], list[Item]]:
 
 @pytest.fixture
 def start_sidecar(tmp_path: Path) -> Iterator[Callable[..., Sidecar]]:
-    """Starts a sidecar on a free port. Keyword arguments are those of `SmtpLimits`, and
-    `certificate`, `trusted`, `connections` and `rates`."""
+    """Starts a sidecar on free ports. Keyword arguments are those of `SmtpLimits`, and
+    `certificate`, `proxies`, `trusted`, `connections` and `rates`."""
     with ExitStack() as stack:
 
         def start(certificate: Certificate | None = None, **options: object) -> Sidecar:
@@ -396,6 +404,7 @@ async def _serve(
     sidecar = Sidecar(clock, writer, path, spool_folder, asyncio.get_running_loop(), metrics)
     sidecar.save_snapshot(SNAPSHOT)
     certificate: Certificate | None = options.pop("certificate")
+    proxies: str = options.pop("proxies", "")
     trusted = options.pop("trusted", LOOPBACK)
     connection_limits = options.pop("connections", ConnectionLimits())
     rates = Rates(options.pop("rates", RateLimits()))
@@ -416,8 +425,9 @@ async def _serve(
         ids=ids,
     )
     connections = Connections(connection_limits, rates, Origins(trusted))
-    sidecar.server = SmtpServer(handler, connections, certificate)
+    sidecar.server = SmtpServer(handler, connections, certificate, Networks.parse(proxies))
     (sidecar.address,) = await sidecar.server.start(Listen("127.0.0.1", 0))
+    (sidecar.lmtp_address,) = await sidecar.server.start(Listen("127.0.0.1", 0), LmtpDialogue)
     ready.set_result(sidecar)
     await ended.wait()
     await sidecar.server.stop(1)
