@@ -1,6 +1,7 @@
 """`pillarbox smtp`: the sidecar that takes mail in, with neither Postgres nor Redis."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import uvloop
 
 from app.core.clock import Clock, SystemClock
 from app.core.ids import Ids
-from app.core.log import configure_logging
+from app.core.log import configure_logging, get_logger
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
 from app.directory.snapshot import SnapshotFile, snapshot_path
@@ -24,10 +25,13 @@ from app.inbound.smtpd.server import SmtpServer
 from app.inbound.smtpd.tls import Certificate
 from app.settings import Settings
 from app.storage.refused_mail import RefusedMailFolder
+from app.storage.spool.backlog_bound import BacklogBound
 from app.storage.spool.disk import Disk
 from app.storage.spool.free_space import FreeSpace
 from app.storage.spool.metrics import SpoolMetrics
 from app.storage.stores import open_spool
+
+_log = get_logger("smtp")
 
 
 def run_smtp(settings: Settings) -> None:
@@ -37,19 +41,21 @@ def run_smtp(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    clock, ids = SystemClock(), Ids()
+    clock, ids, metrics = SystemClock(), Ids(), Metrics()
     told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    metrics = Metrics()
+    # A connection, and the file that its message is streamed to.
+    _allow_descriptors(2 * settings.smtp_max_connections + 100)
     writer = await open_spool(settings, clock, ids).open_writer("smtp", SpoolMetrics(metrics))
     rates = Rates(RateLimits.read(settings))
     directory = SnapshotFile(snapshot_path(settings), clock)
     refusals = RefusalNotes(RefusedMailFolder.of(settings), directory, metrics, clock, ids)
+    backlog = BacklogBound(settings.spool_folder, settings.spool_max_backlog_bytes)
     handler = MailHandler(
         writer=writer,
         directory=directory,
-        require_space=_watch_space(settings),
+        require_space=_space_check(settings, backlog),
         limits=SmtpLimits.read(settings),
         metrics=SmtpMetrics(metrics),
         rates=rates,
@@ -65,7 +71,7 @@ async def _run(settings: Settings) -> None:
         handler, connections, _certificate(settings, clock), settings.smtp_proxy_from
     )
     metrics_server = MetricsServer(metrics)
-    noting = asyncio.create_task(refusals.run())
+    background = [asyncio.create_task(each) for each in (refusals.run(), backlog.watch())]
     try:
         if settings.metrics_listen is not None:
             await metrics_server.start(settings.metrics_listen.host, settings.metrics_listen.port)
@@ -75,7 +81,8 @@ async def _run(settings: Settings) -> None:
         await told_to_stop.wait()
         await server.stop(settings.smtp_stop_seconds)
     finally:
-        noting.cancel()
+        for task in background:
+            task.cancel()
         metrics_server.close()
         await writer.close()
         await refusals.write(ending=True)
@@ -87,13 +94,30 @@ def _certificate(settings: Settings, clock: Clock) -> Certificate | None:
     return Certificate(settings.smtp_tls_cert, settings.smtp_tls_key, clock)
 
 
-def _watch_space(settings: Settings) -> Callable[[], None]:
-    """For a folder the check of the spool itself, early; an object store has no such thing."""
+def _space_check(settings: Settings, backlog: BacklogBound) -> Callable[[], None]:
+    """For a folder, whether there is room and what lies there is being read; an object store has
+    no such bounds."""
     if settings.spool_s3_prefix is not None:
         return lambda: None
-    return FreeSpace(
+    free_space = FreeSpace(
         settings.spool_folder,
         settings.spool_min_free_bytes,
         settings.spool_min_free_inodes,
         Disk(),
-    ).require
+    )
+
+    def require_space() -> None:
+        free_space.require()
+        backlog.require()
+
+    return require_space
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Many systems start processes with 1,024 and let them have more when they ask."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            _log.warning("smtp.descriptors", wanted=wanted, allowed=allowed)

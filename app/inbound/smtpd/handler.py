@@ -21,6 +21,7 @@ from app.inbound.smtpd.replies import Refusal
 from app.inbound.smtpd.tls import TlsFacts
 from app.mime.addresses import normalise_domain
 from app.mime.trace import received_field, return_path_field
+from app.storage.spool.backlog_bound import BacklogFull
 from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
 
 _REFUSALS = {
@@ -104,6 +105,8 @@ class MailHandler:
             raise self.limits.too_large()
         try:
             self._require_space()
+        except BacklogFull as error:
+            raise Refusal(replies.BACKLOG_FULL) from error
         except StorageFull as error:
             raise Refusal(replies.STORAGE_FULL) from error
         except OSError as error:
