@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol, Self
 
+from app.core.log import get_logger
 from app.inbound.smtpd import replies
 from app.inbound.smtpd.origins import Origin, Origins
 from app.inbound.smtpd.rates import Rates
@@ -17,6 +18,9 @@ from app.settings import Settings
 _WASTED_SECONDS = 5.0
 """After which a place may be given to someone else, when there are no more."""
 _LOOKED_EVERY_SECONDS = 0.1
+_REPORTED_EVERY_SECONDS = 10.0
+
+_log = get_logger("smtp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +63,10 @@ class Connections:
     """Every connection that is served.
 
     When all places are taken, a newcomer gets that of a client that wastes its own: of the network
-    with the most connections the one that has done so for longest. The newcomer's network must be
-    the same, or have fewer. So whoever takes all places and does nothing with them loses them one
-    by one to those who have few.
+    with the most connections the one that has done so for longest. Whoever lost a place in this way
+    gets no other's place for a minute, unless it has sent more messages than it lost places. So who
+    takes all places and does nothing with them loses them one by one to those who have mail, and
+    does not win them back by trying often.
     """
 
     def __init__(
@@ -80,6 +85,8 @@ class Connections:
         self._by_network: Counter[str] = Counter()
         self._wasted: list[Connection] = []
         self._looked_at = -inf
+        self._turned_away: Counter[str] = Counter()
+        self._reported_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._origins)
@@ -89,24 +96,18 @@ class Connections:
 
     def admit(self, connection: Connection, origin: Origin) -> Reply | None:
         """Gives it a place, until `release`; or the reply that says why not."""
-        limits = self._limits
-        if (refusal := self._rates.take_connection(origin)) is not None:
+        if (refusal := self._find_refusal(origin)) is not None:
+            self._report(refusal, origin)
             return refusal
-        if not origin.trusted:
-            if self._by_host[origin.host] >= (limits.max_per_host or inf):
-                return replies.TOO_MANY_HOST_CONNECTIONS
-            if self._by_network[origin.network] >= (limits.max_per_network or inf):
-                return replies.TOO_MANY_NETWORK_CONNECTIONS
-        return self.hold(connection, origin)
+        self._place(connection, origin)
+        return None
 
     def hold(self, connection: Connection, origin: Origin) -> Reply | None:
         """Does so where only the number of all counts, as for a proxy that has not said yet for
         whom it speaks. `release` it before the client is admitted."""
-        if len(self._origins) >= self._limits.max_connections and not self._make_room(origin):
+        if self._is_full() and not self._make_room():
             return replies.TOO_MANY_CONNECTIONS
-        self._origins[connection] = origin
-        self._by_host[origin.host] += 1
-        self._by_network[origin.network] += 1
+        self._place(connection, origin)
         return None
 
     def release(self, connection: Connection) -> None:
@@ -115,30 +116,42 @@ class Connections:
             _decrease(self._by_host, origin.host)
             _decrease(self._by_network, origin.network)
 
-    def _make_room(self, origin: Origin) -> bool:
+    def _place(self, connection: Connection, origin: Origin) -> None:
+        self._origins[connection] = origin
+        self._by_host[origin.host] += 1
+        self._by_network[origin.network] += 1
+
+    def _find_refusal(self, origin: Origin) -> Reply | None:
+        limits = self._limits
+        if (refusal := self._rates.take_connection(origin)) is not None:
+            return refusal
+        if not origin.trusted:
+            if self._by_host[origin.host] >= (limits.max_per_host or inf):
+                return replies.TOO_MANY_HOST_CONNECTIONS
+            if self._by_network[origin.network] >= (limits.max_per_network or inf):
+                return replies.TOO_MANY_NETWORK_CONNECTIONS
+        if self._is_full() and not (self._rates.deserves_place(origin) and self._make_room()):
+            return replies.TOO_MANY_CONNECTIONS
+        return None
+
+    def _is_full(self) -> bool:
+        return len(self._origins) >= self._limits.max_connections
+
+    def _make_room(self) -> bool:
         # A flood of newcomers must not have all places looked through for each of them.
         now = self._now()
         if not self._wasted and now - self._looked_at >= _LOOKED_EVERY_SECONDS:
             self._looked_at = now
             self._wasted = self._find_wasted()
         while self._wasted:
-            wasting = self._wasted[-1]
-            holder = self._origins.get(wasting)
-            if holder is None or wasting.wasted_seconds() < _WASTED_SECONDS:
-                self._wasted.pop()
-                continue
-            if not self._has_more(holder, origin):
-                return False
-            self._wasted.pop()
-            self.release(wasting)
-            wasting.dismiss()
-            return True
+            connection = self._wasted.pop()
+            origin = self._origins.get(connection)
+            if origin is not None and connection.wasted_seconds() >= _WASTED_SECONDS:
+                self._rates.record_waste(origin)
+                self.release(connection)
+                connection.dismiss()
+                return True
         return False
-
-    def _has_more(self, holder: Origin, origin: Origin) -> bool:
-        if holder.network == origin.network:
-            return True
-        return self._by_network[holder.network] > self._by_network[origin.network]
 
     def _find_wasted(self) -> list[Connection]:
         """Those that waste their place; the next to lose it comes last."""
@@ -148,6 +161,19 @@ class Connections:
             if (seconds := connection.wasted_seconds()) >= _WASTED_SECONDS
         ]
         return [connection for *_, connection in sorted(found)]
+
+    def _report(self, refusal: Reply, origin: Origin) -> None:
+        """Seldom, as whoever comes too often would fill the log as well."""
+        self._turned_away[refusal.cause] += 1
+        now = self._now()
+        if now - self._reported_at.get(refusal.cause, -inf) >= _REPORTED_EVERY_SECONDS:
+            self._reported_at[refusal.cause] = now
+            _log.info(
+                "smtp.turned_away",
+                cause=refusal.cause,
+                connections=self._turned_away.pop(refusal.cause),
+                client_address=origin.address,
+            )
 
 
 def _decrease(counts: Counter[str], key: str) -> None:

@@ -133,6 +133,7 @@ class Dialogue:
             self._handler.metrics.transaction_seconds.observe(perf_counter() - transaction.began_at)
             self.arrival = self._transaction = None
         self._fruitless = 0
+        self._handler.rates.record_stored(self._origin)
         return replies.QUEUED.encode(item_id=arrival.metadata.item_id)
 
     def _helo(self, argument: str) -> bytes:

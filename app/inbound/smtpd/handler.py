@@ -91,7 +91,7 @@ class MailHandler:
         self.metrics = metrics
         self.refusals = refusals
         self.hostname = hostname
-        self._rates = rates
+        self.rates = rates
         self._writer = writer
         self._directory = directory
         self._require_space = require_space
@@ -111,20 +111,20 @@ class MailHandler:
             raise Refusal(replies.STORAGE_FULL) from error
         except OSError as error:
             raise Refusal(replies.NOT_STORED) from error
-        self._rates.take_message(origin)
+        self.rates.take_message(origin)
         return Transaction(command.address, command.smtputf8, perf_counter())
 
     def add_recipient(self, origin: Origin, transaction: Transaction, address: str) -> None:
         """Takes one more recipient, whatever becomes of it later, or raises `Refusal`."""
         if transaction.accepted_count >= self.limits.max_recipients:
             raise Refusal(replies.TOO_MANY_RECIPIENTS)
-        self._rates.take_recipient(origin)
+        self.rates.take_recipient(origin)
         if "@" not in address:
             address = f"{address}@{self.hostname}"
         verdict = self._directory.resolve(address)
         if verdict in _REFUSALS:
             raise Refusal(_REFUSALS[verdict])
-        self._rates.take_domain(origin, normalise_domain(address.rpartition("@")[2]))
+        self.rates.take_domain(origin, normalise_domain(address.rpartition("@")[2]))
         if address not in transaction.recipients:
             transaction.recipients.append(address)
         transaction.accepted_count += 1

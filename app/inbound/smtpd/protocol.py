@@ -105,7 +105,7 @@ class SmtpProtocol(SMTP):
             # uvloop's transports are none by inheritance.
             refused = cast(asyncio.Transport, transport)
             if not self._behind_proxy:
-                refused.write(self._dialogue.refuse(Refusal(refusal)))
+                refused.write(self._dialogue.end(refusal))
             refused.close()
             return
         super().connection_made(transport)
@@ -177,7 +177,7 @@ class SmtpProtocol(SMTP):
         self._meet(origin)
         self._connections.release(self)
         if (refusal := self._connections.admit(self, origin)) is not None:
-            await self._send(self._dialogue.refuse(Refusal(refusal)))
+            await self._send(self._dialogue.end(refusal))
             raise ConnectionClosed
 
     async def _next_reply(self) -> bytes:

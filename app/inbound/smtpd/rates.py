@@ -50,6 +50,8 @@ class Rates:
         self._messages_by_host = RateCounter(now)
         self._recipients_by_host = RateCounter(now)
         self._recipients_by_domain = RateCounter(now)
+        self._stored_by_host = RateCounter(now)
+        self._wasted_by_host = RateCounter(now)
 
     def take_connection(self, origin: Origin) -> Reply | None:
         """The reply to a connection that is one too many."""
@@ -86,6 +88,19 @@ class Rates:
         if self._recipients_by_domain.add(domain, limit) > limit:
             raise Refusal(replies.DOMAIN_RECIPIENT_RATE)
 
+    def record_stored(self, origin: Origin) -> None:
+        """A message of its was answered with 250."""
+        self._stored_by_host.add(origin.host)
+
+    def record_waste(self, origin: Origin) -> None:
+        """It lost its place, with which it had done nothing, to someone else."""
+        self._wasted_by_host.add(origin.host)
+
+    def deserves_place(self, origin: Origin) -> bool:
+        """Whether it may have someone else's place."""
+        wasted = self._wasted_by_host.count(origin.host)
+        return not wasted or wasted < self._stored_by_host.count(origin.host)
+
 
 class RateCounter:
     """Counts by key, over the last `WINDOW_SECONDS`.
@@ -119,21 +134,31 @@ class RateCounter:
 
     def add(self, key: str, limit: float = inf) -> float:
         """Counts one more, unless that is over the limit. Returns the count with it."""
-        elapsed = self._now() - self._begun_at
-        if elapsed >= WINDOW_SECONDS:
-            elapsed = self._turn(elapsed)
-        current = self._current
-        slot: str | int = key
-        if key not in current and len(current) >= self._max_keys:
-            slot = hash(key) % self._shared_counts
-        count = current.get(slot, 0) + 1
+        elapsed = self._elapsed()
+        slot = self._slot(key)
+        count = self._current.get(slot, 0) + 1
         total: float = count
         # A key that has just come to share a count, or has ceased to, is better off for a while.
         if (last := self._last.get(slot)) is not None:
             total += last * (1 - elapsed / WINDOW_SECONDS)
         if total <= limit:
-            current[slot] = count
+            self._current[slot] = count
         return total
+
+    def count(self, key: str) -> float:
+        """What was counted, at most a minute ago."""
+        share = 1 - self._elapsed() / WINDOW_SECONDS
+        slot = self._slot(key)
+        return self._current.get(slot, 0) + self._last.get(slot, 0) * share
+
+    def _slot(self, key: str) -> str | int:
+        if key in self._current or len(self._current) < self._max_keys:
+            return key
+        return hash(key) % self._shared_counts
+
+    def _elapsed(self) -> float:
+        elapsed = self._now() - self._begun_at
+        return elapsed if elapsed < WINDOW_SECONDS else self._turn(elapsed)
 
     def _turn(self, elapsed: float) -> float:
         """Begins this minute. Returns how much of it has passed."""
