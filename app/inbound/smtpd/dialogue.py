@@ -97,7 +97,7 @@ class Dialogue:
         """The last reply of all. Whoever was to get the mail that is open gets none of it."""
         self.ended = True
         if self._transaction is not None:
-            recipients = tuple({*self._transaction.all_recipients, *recipients})
+            recipients = tuple({*self._transaction.recipients, *recipients})
         return self._note(reply, reply.encode(), recipients)
 
     def _note(self, reply: Reply, line: bytes, recipients: Sequence[str]) -> bytes:
@@ -128,7 +128,7 @@ class Dialogue:
         try:
             await arrival.store()
         except Refusal as refusal:
-            return self.refuse(refusal, *transaction.all_recipients)
+            return self.refuse(refusal, *transaction.recipients)
         finally:
             self._handler.metrics.transaction_seconds.observe(perf_counter() - transaction.began_at)
             self.arrival = self._transaction = None

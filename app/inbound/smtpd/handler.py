@@ -1,6 +1,6 @@
 """What the sidecar decides and keeps: senders, recipients, and the message itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -47,7 +47,7 @@ class Client:
 @dataclass(slots=True)
 class Transaction:
     """One mail from its MAIL on. `recipients` are those that it will be stored for, `missing` those
-    that do not exist, of which only the reply to DATA may tell."""
+    of them that do not exist, of which only the reply to DATA may tell."""
 
     mail_from: str
     smtputf8: bool
@@ -56,10 +56,6 @@ class Transaction:
     recipients: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     accepted_count: int = 0
-
-    @property
-    def all_recipients(self) -> Sequence[str]:
-        return (*self.recipients, *self.missing)
 
     @property
     def refused_after_data(self) -> bool:
