@@ -33,6 +33,7 @@ from app.inbound.pipeline.drain import Drain
 from app.inbound.pipeline.pipeline import Pipeline
 from app.inbound.pipeline.quarantine import Quarantine
 from app.inbound.pipeline.record import Recorder
+from app.inbound.pipeline.refused import RefusedMailReader
 from app.inbound.pipeline.route import Router
 from app.inbound.pipeline.store import Storekeeper
 from app.inbox.actions import Actions
@@ -58,6 +59,7 @@ from app.settings import Settings
 from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
 from app.storage.doorbell import Doorbell
+from app.storage.refused_mail import RefusedMailFolder
 from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
 from app.storage.stores import open_blobs, open_spool
@@ -123,6 +125,9 @@ class Services:
 
     def snapshot_writer(self) -> SnapshotWriter:
         return SnapshotWriter(self.database, self.doorbell, snapshot_path(self.settings))
+
+    def refused_mail_reader(self) -> RefusedMailReader:
+        return RefusedMailReader(RefusedMailFolder.of(self.settings), self.log)
 
     def magic_link_mail(self) -> MagicLinkMail | None:
         """None where no way is set for sign-in mail to leave."""

@@ -20,6 +20,7 @@ async def run_ingest(services: Services) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(drain.run(), name="drain")
         tasks.create_task(services.snapshot_writer().run(), name="snapshot")
+        tasks.create_task(services.refused_mail_reader().run(), name="refused mail")
         if services.settings.spool_s3_prefix is None:
             tell = _tell_progress(drain, services.settings.spool_folder)
             tasks.create_task(tell, name="progress")

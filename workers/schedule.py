@@ -47,6 +47,11 @@ async def remove_ended_sessions(context: dict[Any, Any]) -> int:
     return await services.sessions.remove_ended() + await services.sign_in.remove_old_links()
 
 
+async def remove_old_refused_mail(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.removal.remove_old_refused_mail()
+
+
 async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     drain = services.drain(await services.spool.open_reader())
@@ -99,6 +104,7 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(empty_trash), second={25}),
             cron(_job(forget_undo_steps), minute={7}, second={45}),
             cron(_job(remove_ended_sessions), minute={7}, second={20}),
+            cron(_job(remove_old_refused_mail), second=50),
             cron(_job(trim_spool), second={15}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),

@@ -8,6 +8,7 @@ class EventType(StrEnum):
     OBJECTSTORE_UPLOADED = "objectstore.uploaded"
     INDEXER_INDEXED = "indexer.indexed"
     MESSAGE_QUARANTINED = "message.quarantined"
+    MESSAGE_REJECTED = "message.rejected"
     MESSAGE_DUPLICATE = "message.duplicate"
     MESSAGE_UPDATED = "message.updated"
     MESSAGE_DELETED = "message.deleted"

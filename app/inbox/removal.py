@@ -19,10 +19,12 @@ from app.storage.released import release_objects, release_raw_messages
 _log = get_logger("removal")
 _MESSAGES_PER_TRANSACTION = 500
 _OBJECTS_PER_PASS = 500
+_ROWS_PER_PASS = 5000
 
 # A raw message may be stored a moment before the row that refers to it is committed.
 RELEASE_GRACE = timedelta(seconds=60)
 TRASH_TTL = timedelta(days=30)
+REFUSED_MAIL_TTL = timedelta(days=30)
 _OF_MESSAGE = "id, tenant_id, mailbox_id, trace_id, sha256"
 
 
@@ -94,6 +96,17 @@ class Removal:
                     )
                 )
         return len(messages)
+
+    async def remove_old_refused_mail(self) -> int:
+        """Forgets who was refused longer than `REFUSED_MAIL_TTL` ago. Returns how many rows went."""
+        rows = await self.database.fetch(
+            """delete from refused_mail where id = any(array(
+                select id from refused_mail where refused_at <= $1 order by refused_at limit $2))
+            returning id""",
+            self.clock.now() - REFUSED_MAIL_TTL,
+            _ROWS_PER_PASS,
+        )
+        return len(rows)
 
     async def _is_referred_to(self, storage_key: str) -> bool:
         """A replayed item may have stored the same raw message anew. Attachments never return:
