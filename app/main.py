@@ -48,6 +48,7 @@ from app.web.pages.inbox import inbox_router
 from app.web.pages.lists import ListPages
 from app.web.pages.messages import MessagePages
 from app.web.pages.outbox import outbox_router
+from app.web.pages.refusals import show_refusals
 from app.web.pages.search import search_router
 from app.web.pages.settings import settings_router
 from app.web.pages.sign_in import (
@@ -79,6 +80,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     use_sign_in,
     sign_out,
     settings_router,
+    show_refusals,
     outbox_router,
     download_raw,
     link_raw_zip,

@@ -93,7 +93,7 @@ async def list_messages(
     rows = [to_row(row) for row in await database.fetch(sql, *arguments)]
     if len(rows) <= limit:
         return MessagePage(rows, None)
-    return MessagePage(rows[:limit], encode_cursor(rows[limit - 1]))
+    return MessagePage(rows[:limit], encode_cursor(rows[limit - 1].received_at, rows[limit - 1].id))
 
 
 async def find_rows(
@@ -197,9 +197,10 @@ def _labelled(
         order by message_label.received_at desc, message_label.message_id desc limit {limit:d}"""
 
 
-def encode_cursor(row: MessageRow) -> str:
-    microseconds = (row.received_at - _EPOCH) // timedelta(microseconds=1)
-    return f"{microseconds:x}-{row.id.hex}"
+def encode_cursor(moment: datetime, row_id: UUID) -> str:
+    """The place of a row in a list by time."""
+    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
+    return f"{microseconds:x}-{row_id.hex}"
 
 
 def decode_cursor(cursor: str) -> tuple[datetime, UUID]:

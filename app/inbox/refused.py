@@ -80,9 +80,9 @@ async def list_refused(
     found = [_to_row(row) for row in rows]
     if len(found) <= _PAGE:
         return RefusedPage(found, None)
-    return RefusedPage(found[:_PAGE], encode_cursor(found[_PAGE - 1].refused_at, found[_PAGE - 1].id))
+    last = found[_PAGE - 1]
+    return RefusedPage(found[:_PAGE], encode_cursor(last.refused_at, last.id))
 
 
 def _to_row(row: Record) -> RefusedRow:
     return RefusedRow(*row)
-

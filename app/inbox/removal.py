@@ -98,7 +98,7 @@ class Removal:
         return len(messages)
 
     async def remove_old_refused_mail(self) -> int:
-        """Forgets who was refused longer than `REFUSED_MAIL_TTL` ago. Returns how many rows went."""
+        """Forgets what was refused longer than `REFUSED_MAIL_TTL` ago. Returns how many went."""
         rows = await self.database.fetch(
             """delete from refused_mail where id = any(array(
                 select id from refused_mail where refused_at <= $1 order by refused_at limit $2))

@@ -71,7 +71,12 @@ class Search:
         notes = (*query.notes, *asked.notes())
         if len(rows) <= limit:
             return SearchPage(rows, None, query, notes)
-        return SearchPage(rows[:limit], encode_cursor(rows[limit - 1]), query, notes)
+        return SearchPage(
+            rows[:limit],
+            encode_cursor(rows[limit - 1].received_at, rows[limit - 1].id),
+            query,
+            notes,
+        )
 
     async def _ask(self, access: Access, root: Node) -> "_Asked":
         """The parts of the query, each for the one who answers it."""

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from app.access.sessions import SessionView
 from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
+from app.inbox.refused import RefusedRow
 from app.inbox.sidebar import Counts, MailboxView
 from app.inbox.temporary import TemporaryInbox
 from app.inbox.view import Folder, View
@@ -19,6 +20,7 @@ from app.search.saved import SavedSearch
 from app.web.assets import STATIC_FOLDER, Assets
 from app.web.pages.actions import Notice
 from app.web.pages.outbox import OutboxRow
+from app.web.refusal_wording import explain_refusal
 
 ASSETS = Assets.of(STATIC_FOLDER)
 NOW = datetime(2026, 11, 22, 6, 37, 12, tzinfo=UTC)
@@ -269,6 +271,34 @@ _ASK = {
 }
 
 
+_REFUSALS = {
+    **_SIGNED_IN,
+    "rows": (),
+    "next_cursor": None,
+    "filters": "",
+    "q": "",
+    "since": "",
+    "periods": {"": "At any time", "day": "In the last 24 hours"},
+}
+
+
+def make_refused(**changes: Any) -> RefusedRow:
+    row = RefusedRow(
+        id=uuid4(),
+        refused_at=NOW - timedelta(minutes=5),
+        client_address="192.0.2.1",
+        client_name=HOSTILE,
+        mail_from=HOSTILE,
+        recipient=HOSTILE,
+        code=550,
+        enhanced_code="5.1.1",
+        cause="unknown_recipient",
+        reply=HOSTILE,
+        sampled_out=0,
+    )
+    return replace(row, **changes)
+
+
 def _make_settings_pages() -> list[Page]:
     sessions = [
         SessionView(UUID(int=number), HOSTILE, NOW - timedelta(days=30), NOW, number == 1)
@@ -284,6 +314,23 @@ def _make_settings_pages() -> list[Page]:
                 {**_SIGNED_IN, "sessions": [(view, "A browser") for view in sessions[:number]]},
             )
             for number in (1, 3)
+        ),
+        Page("refusals, none", "refusals/list.html", _REFUSALS),
+        Page("refusals, not found", "refusals/list.html", {**_REFUSALS, "filters": "q=x"}),
+        Page(
+            "refusals",
+            "refusals/list.html",
+            {
+                **_REFUSALS,
+                "rows": [
+                    (row, explain_refusal(row.cause, is_temporary=row.is_temporary))
+                    for row in (make_refused(), make_refused(cause="new", sampled_out=7))
+                ],
+                "filters": "q=%3C",
+                "q": HOSTILE,
+                "since": "day",
+                "next_cursor": "a=&b",
+            },
         ),
         Page("outbox, empty", "outbox/list.html", {"rows": []}),
         Page("outbox", "outbox/list.html", {"rows": [row, row]}),
