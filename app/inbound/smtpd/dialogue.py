@@ -34,6 +34,9 @@ class Dialogue:
         self.arrival: Arrival | None = None
         self.ended = False
         self.awaits_tls = False
+        self.out_of_step = False
+        """Once a message had a bare CR or LF. What comes behind it may be what the client takes
+        for the rest of that message, so nothing more is taken."""
         self.was_greeted = False
         self._offers_tls = offers_tls
         self._handler = handler
@@ -170,6 +173,8 @@ class Dialogue:
             raise self._hello_first()
         if self._transaction is not None:
             raise Refusal(replies.NESTED_MAIL)
+        if self.out_of_step:
+            raise Refusal(replies.OUT_OF_STEP)
         self._require_share(self._messages, self._handler.limits.max_connection_messages)
         self._transaction = self._handler.begin(self._origin, parse_mail(argument))
         self._messages += 1

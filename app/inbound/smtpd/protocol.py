@@ -245,6 +245,7 @@ class SmtpProtocol(SMTP):
                 self._reset_timeout(self._limits.data_patience(elapsed_seconds, arrival.size_bytes))
                 piece = decoder.feed(await self._client.read_some())
                 if decoder.has_bare_line_ending:
+                    self._dialogue.out_of_step = True
                     arrival.refuse(Refusal(replies.BARE_LINE_ENDING))
                 await arrival.append(piece)
                 if arrival.never_ends:

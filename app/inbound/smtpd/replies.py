@@ -73,6 +73,7 @@ CONNECTION_USED_UP = Reply(
     421, "4.7.0", "Enough mail over one connection, make another", "connection_used_up"
 )
 TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands and no mail", "too_many_commands")
+OUT_OF_STEP = Reply(421, "4.5.2", "Connect anew after a message with bare CR or LF", "out_of_step")
 
 # TLS
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
