@@ -133,7 +133,7 @@ _EXPLANATIONS: Mapping[str, Explanation] = {
         (
             *("too_many_errors", "too_many_commands", "tls_already", "not_before_tls"),
             *("line_too_long", "bad_line", "unrecognised", "not_implemented", "bad_argument"),
-            *("hello_first", "nested_mail", "mail_first", "unknown_parameter"),
+            *("hello_first", "nested_mail", "mail_first", "recipient_first", "unknown_parameter"),
         ),
         _PROTOCOL,
     ),
