@@ -132,6 +132,7 @@ _EXPLANATIONS: Mapping[str, Explanation] = {
     **dict.fromkeys(
         (
             *("too_many_errors", "too_many_commands", "tls_already", "not_before_tls"),
+            "out_of_step",
             *("line_too_long", "bad_line", "unrecognised", "not_implemented", "bad_argument"),
             *("hello_first", "nested_mail", "mail_first", "recipient_first", "unknown_parameter"),
         ),
