@@ -75,8 +75,11 @@ class Arrival:
             raise Refusal(replies.REFUSED_AFTER_DATA)
         try:
             raw = await self._body.finish()
-            self._body = None  # From here on it is the spool's.
-            await self._writer.put(self.metadata, raw)
+            body, self._body = self._body, None  # From here on it is the spool's.
+            try:
+                await self._writer.put(self.metadata, raw)
+            finally:
+                body.release()
         except Unavailable as error:
             raise _refusal_for(error) from error
         self._report()

@@ -10,7 +10,7 @@ from app.core.ids import Ids
 from app.directory.snapshot import RecipientVerdict, SnapshotFile
 from app.inbound.smtpd import replies
 from app.inbound.smtpd.arrival import Arrival
-from app.inbound.smtpd.body import IncomingBody
+from app.inbound.smtpd.body import BodyMemory, IncomingBody
 from app.inbound.smtpd.commands import MailCommand
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.metrics import SmtpMetrics
@@ -88,6 +88,7 @@ class MailHandler:
         self.refusals = refusals
         self.hostname = hostname
         self.rates = rates
+        self._memory = BodyMemory()
         self._writer = writer
         self._directory = directory
         self._require_space = require_space
@@ -144,7 +145,7 @@ class MailHandler:
         if not transaction.refused_after_data:
             prefix = self._trace_fields(client, transaction, metadata)
             metadata = replace(metadata, prefix_size_bytes=len(prefix))
-            body = IncomingBody(self._writer, prefix)
+            body = IncomingBody(self._writer, prefix, self._memory)
         return Arrival(metadata, body, self._writer, self.limits, self.metrics)
 
     def _trace_fields(

@@ -45,8 +45,9 @@ class SmtpProtocol(SMTP):
     that missed its 250 sends it again.
     """
 
-    line_length_limit = 64 * 1024
-    """For aiosmtpd, the buffer of its stream; here it bounds nothing else."""
+    line_length_limit = 16 * 1024
+    """For aiosmtpd, the buffer of its stream: with twice that it stops reading, so that it holds
+    little more than one read. Here it bounds nothing else."""
 
     def __init__(
         self,
