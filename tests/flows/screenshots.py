@@ -66,6 +66,7 @@ def prepare(pillarbox: Pillarbox, browser: Browser) -> Scene:
     wait_until(lambda: all(map(pillarbox.accepts, MAILBOXES)), "the mailboxes are known")
     fill(pillarbox, [temporary.address], 6)
     fill(pillarbox, MAILBOXES, len(MAILS))
+    be_refused(pillarbox)
     return Scene(pillarbox, temporary, empty, arrange(pillarbox, browser))
 
 
@@ -88,6 +89,22 @@ def fill(pillarbox: Pillarbox, addresses: tuple[str, ...] | list[str], number: i
                     b"\0" * 240_000, maintype="application", subtype="zip", filename="garden.zip"
                 )
             assert send(client, address, message.as_bytes().replace(b"\n", b"\r\n"))
+
+
+def be_refused(pillarbox: Pillarbox) -> None:
+    """What nobody here takes: unknown mailboxes, and a message whose lines end in another way."""
+    with pillarbox.connect() as client:
+        client.ehlo("mail.example.org")
+        client.mail("jonas.berg@example.org")
+        for name in ("suport", "office", "jobs"):
+            assert client.rcpt(f"{name}@harbour.test")[0] == 550
+        client.rset()
+        client.mail("scanner@printers.example.net")
+        client.rcpt(MAILBOXES[0])
+        client.putcmd("data")
+        client.getreply()
+        client.send(b"Subject: Scan\n\nA page.\r\n.\r\n")
+        assert client.getreply()[0] == 550
 
 
 def arrange(pillarbox: Pillarbox, browser: Browser) -> StorageState:
@@ -188,6 +205,11 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
     picture("search-suggestions")
     page.goto(f"{url}/search?q=your")
     picture("search-results")
+    page.goto(f"{url}/refusals")
+    page.locator(".sessions li").nth(3).wait_for()
+    picture("refusals")
+    page.goto(f"{url}/refusals?q=ada")
+    picture("refusals-none")
     page.goto(f"{url}/settings/sessions")
     picture("sessions")
     page.goto(f"{url}/design")
