@@ -13,6 +13,7 @@ from workers.authentication import run_authentication
 from workers.child import Child
 from workers.ingest import run_ingest
 from workers.lifetime import work_until_told
+from workers.metrics import serving_metrics
 from workers.schedule import run_schedule
 
 _log = get_logger("worker")
@@ -35,7 +36,7 @@ async def _run(settings: Settings, environment: Mapping[str, str]) -> None:
 async def _work(services: Services, environment: Mapping[str, str]) -> None:
     leader = str(services.ids.new())
     indexer = Child("indexer", ("indexer", "--leader", leader), environment)
-    async with asyncio.TaskGroup() as tasks:
+    async with serving_metrics(services), asyncio.TaskGroup() as tasks:
         tasks.create_task(run_ingest(services), name="ingest")
         tasks.create_task(indexer.keep_running(), name="indexer")
         tasks.create_task(run_auth_mail(services), name="auth mail")

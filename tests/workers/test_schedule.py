@@ -8,6 +8,7 @@ from app.settings import Settings
 from workers.schedule import (
     remove_ended_sessions,
     remove_expired_mailboxes,
+    remove_old_refused_mail,
     remove_released_objects,
     time_to_keep,
     trim_spool,
@@ -25,6 +26,7 @@ async def test_every_job_runs_with_nothing_to_do(services: Services) -> None:
     jobs = (
         remove_expired_mailboxes,
         remove_released_objects,
+        remove_old_refused_mail,
         remove_ended_sessions,
         trim_spool,
     )

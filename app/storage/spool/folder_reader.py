@@ -17,7 +17,7 @@ from app.storage.spool.folder_segments import load_body, open_segment
 from app.storage.spool.folder_watch import FolderWatch
 from app.storage.spool.layout import SegmentFile, list_producers, list_segments, open_root
 from app.storage.spool.port import Backlog, Batch, Item, Position
-from app.storage.spool.reading import Reading, first_metadata, load_item
+from app.storage.spool.reading import Reading, count_items, first_metadata, load_item
 from app.storage.spool.scan import Ending
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class FolderSpoolReader:
         raise NotFound(f"Segment {position.segment} of {position.producer} is gone.")
 
     def _backlog(self, positions: Mapping[str, Position]) -> Backlog:
-        size_bytes = 0
+        size_bytes = items = 0
         oldest: datetime | None = None
         for producer, segments in self._segments_by_producer(positions):
             first: datetime | None = None
@@ -132,10 +132,11 @@ class FolderSpoolReader:
                     if segment is None or segment.size_bytes <= offset:
                         continue
                     size_bytes += segment.size_bytes - offset
+                    items += count_items(segment, offset)
                     if first is None and (metadata := first_metadata(segment, offset)):
                         first = metadata.received_at
             oldest = min((each for each in (oldest, first) if each), default=None)
-        return Backlog(size_bytes, oldest)
+        return Backlog(size_bytes, oldest, items)
 
     def _segments_by_producer(
         self, positions: Mapping[str, Position]

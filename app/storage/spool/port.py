@@ -89,10 +89,12 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """How much waits behind a set of positions. `size_bytes` is that of the segments; bodies that
-    lie in files of their own are not counted."""
+    lie in files of their own are not counted. `items` is None where counting them would cost as
+    much as reading them."""
 
     size_bytes: int
     oldest_received_at: datetime | None
+    items: int | None = None
 
 
 class SpoolWriter(Protocol):

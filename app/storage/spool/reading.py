@@ -131,6 +131,15 @@ def first_metadata(segment: Segment, offset: int) -> ItemMetadata | None:
     return None
 
 
+def count_items(segment: Segment, offset: int) -> int:
+    """How many items stand at or after `offset`: as the footer says, or one by one."""
+    if offset <= HEADER_SIZE_BYTES and segment.ending is Ending.SEALED and segment.footer:
+        return segment.footer.items
+    return sum(
+        isinstance(found, Record) and found.kind != Kind.FOOTER for found in segment.scan(offset)
+    )
+
+
 def is_read(position: Position, number: int, size_bytes: int) -> bool:
     """Whether the position lies behind all of the segment with this number and size."""
     if number != position.segment:

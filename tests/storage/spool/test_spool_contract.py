@@ -366,6 +366,8 @@ async def test_backlog_tells_size_and_age_of_what_waits(
     found = await read_all(reader)
     done = await reader.backlog(found.all_positions())
     assert (done.size_bytes, done.oldest_received_at) == (0, None)
+    counts = [backlog.items for backlog in (empty, whole, rest, done)]
+    assert counts in ([0, 2, 1, 0], [None] * 4)
 
 
 async def write_segments(

@@ -1,0 +1,70 @@
+"""What the worker says of the spool's reading side."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mailroom import Mailroom
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core.errors import BadSetting
+from app.core.metrics import Metrics
+from app.core.metrics_server import MetricsServer
+from app.settings import LoopbackListen
+from workers.metrics import Waiting, serving_metrics
+
+GAUGES = {
+    "pillarbox_spool_backlog_items",
+    "pillarbox_spool_backlog_bytes",
+    "pillarbox_spool_oldest_item_seconds",
+    "pillarbox_spool_deferred_items",
+    "pillarbox_spool_quarantined_items",
+}
+
+
+async def read(mailroom: Mailroom) -> dict[str, float]:
+    metrics, waiting = Metrics(), Waiting(mailroom.services)
+    waiting.add_to(metrics)
+    await waiting.measure()
+    return {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(metrics.expose().decode())
+        for sample in family.samples
+        if sample.name in GAUGES
+    }
+
+
+async def test_what_waits_is_told_with_its_age_until_it_is_taken_in(
+    mailroom: Mailroom, clock: Any
+) -> None:
+    assert await read(mailroom) == dict.fromkeys(GAUGES, 0)
+    for number in range(3):
+        await mailroom.spool(b"Subject: %d\r\n\r\n" % number)
+    clock.moved_seconds = 60
+    waiting = await read(mailroom)
+    assert waiting["pillarbox_spool_backlog_items"] == 3
+    assert waiting["pillarbox_spool_backlog_bytes"] > 300
+    assert waiting["pillarbox_spool_oldest_item_seconds"] >= 60
+    await mailroom.take_in()
+    assert await read(mailroom) == dict.fromkeys(GAUGES, 0)
+
+
+async def test_nothing_is_told_while_the_database_is_away(mailroom: Mailroom) -> None:
+    await mailroom.services.database.close()
+    assert await read(mailroom) == {}
+    await mailroom.services.database.open()
+
+
+async def test_start_is_refused_in_one_line_when_the_port_is_taken(mailroom: Mailroom) -> None:
+    server = MetricsServer(Metrics())
+    ((host, port),) = await server.start("127.0.0.1", 0)
+    settings = replace(mailroom.services.settings, metrics_listen=LoopbackListen(host, port - 1))
+    with pytest.raises(BadSetting, match="METRICS_LISTEN"):
+        async with serving_metrics(replace(mailroom.services, settings=settings)):
+            pass
+    server.close()
+
+
+async def test_nothing_listens_when_nothing_is_set(mailroom: Mailroom) -> None:
+    async with serving_metrics(mailroom.services):
+        pass
