@@ -127,6 +127,8 @@ def _add_operations(verbs: _Verbs) -> None:
     again.add_argument("--mailbox", metavar="ADDRESS", help="only of this mailbox")
     _talk_to_installation(again, "app.cli.reindex:reindex")
 
+    _add_spool(verbs)
+
     group = verbs.add_parser("quarantine", help="what could not be taken in")
     actions = group.add_subparsers(required=True, metavar="VERB")
     listed = actions.add_parser("list", help="the newest first")
@@ -139,6 +141,41 @@ def _add_operations(verbs: _Verbs) -> None:
         action = actions.add_parser(verb, help=words)
         action.add_argument("id")
         _talk_to_installation(action, run)
+
+
+def _add_spool(verbs: _Verbs) -> None:
+    group = verbs.add_parser("spool", help="what was accepted, as it lies on the disk")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    for verb, run, words in (
+        ("status", "app.cli.spool:show_status", "how much there is, and how much waits"),
+        ("verify", "app.cli.spool:verify", "read all of it, and exit with 1 if any is damaged"),
+    ):
+        _talk_to_installation(actions.add_parser(verb, help=words), run)
+
+    listed = actions.add_parser("list", help="the newest items first")
+    _choose_items(listed)
+    for name in ("sender", "recipient"):
+        words = f"part of a {name}'s address"
+        listed.add_argument(f"--{name}", type=str.lower, default="", metavar="TEXT", help=words)
+    listed.add_argument("--state", choices=("waiting", "deferred", "done"))
+    listed.add_argument("--limit", type=int, default=100, help="default: 100")
+    _talk_to_installation(listed, "app.cli.spool:list_all")
+
+    shown = actions.add_parser("show", help="one item")
+    shown.add_argument("id")
+    shown.add_argument("--raw", action="store_true", help="its bytes, and nothing else")
+    _talk_to_installation(shown, "app.cli.spool:show_item")
+
+    again = actions.add_parser("replay", help="take items in again; what is there stays as it is")
+    again.add_argument("ids", nargs="*", metavar="ID")
+    _choose_items(again)
+    _talk_to_installation(again, "app.cli.spool:replay")
+
+
+def _choose_items(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--since", metavar="TIME", help="2026-03-01T12:00, or an age such as 2h")
+    command.add_argument("--until", metavar="TIME", help="before this time")
+    command.add_argument("--segment", metavar="PRODUCER/NUMBER", help="such as smtp-0/12")
 
 
 def _talk_to_installation(command: argparse.ArgumentParser, run: str) -> None:

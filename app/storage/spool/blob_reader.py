@@ -14,6 +14,7 @@ from app.storage.spool.port import Backlog, Batch, Item, Position
 from app.storage.spool.reading import Reading, first_metadata, is_read, is_whole, load_item
 from app.storage.spool.scan import Ending, Segment
 from app.storage.spool.segment import Reference
+from app.storage.spool.survey import StoredSegment
 
 _KEPT_SIZE_BYTES = 64 * 1024 * 1024
 
@@ -62,6 +63,14 @@ class BlobSpoolReader:
                 self._keep(stored.key, data)
                 break
         return reading.batch()
+
+    async def segments(self) -> AsyncIterator[StoredSegment]:
+        """Every segment, by producer and number."""
+        async for stored in self._list(self._keys.folder):
+            if (data := await self._get(stored.key)) is not None:
+                yield StoredSegment(
+                    stored.producer, stored.number, _segment(data), _refuse_reference
+                )
 
     async def load(self, position: Position) -> Item:
         data = await self._store.get(self._keys.key(position.producer, position.segment))

@@ -4,13 +4,20 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app.core.errors import NotFound
 from app.storage.spool.file_source import open_source
-from app.storage.spool.layout import SegmentFile, bodies_folder
+from app.storage.spool.layout import (
+    SegmentFile,
+    bodies_folder,
+    list_producers,
+    list_segments,
+)
 from app.storage.spool.scan import Ending, Segment
 from app.storage.spool.segment import Reference
+from app.storage.spool.survey import StoredSegment
 
 
 @contextmanager
@@ -29,6 +36,17 @@ def open_segment(file: SegmentFile, *, is_newest: bool) -> Iterator[Segment | No
                 segment = Segment(source, _ending(name, is_newest))
                 break
         yield segment
+
+
+def stored_segments(root: Path) -> Iterator[StoredSegment]:
+    """Every segment, by producer and number. Raises `OSError`."""
+    for producer in list_producers(root):
+        files = list_segments(root / producer)
+        for file in files:
+            with open_segment(file, is_newest=file is files[-1]) as segment:
+                if segment is not None:
+                    load = partial(load_body, file.folder)
+                    yield StoredSegment(producer, file.number, segment, load)
 
 
 def load_body(folder: Path, reference: Reference) -> bytes:
