@@ -49,6 +49,7 @@ def main() -> int:
     chance = random.Random(3)
     known, unknown = ([_draw(chance) for _ in range(MAILBOXES)] for _ in range(2))
     figures: dict[str, float] = {}
+    areas: dict[str, float] = {}
     replies: set[bytes] = set()
     with tempfile.TemporaryDirectory(prefix="pbx-") as folder:
         one = Sidecar(Path(folder), UNLIMITED)
@@ -60,19 +61,19 @@ def main() -> int:
                     asked = _order(chance, known, unknown, options.tries, _domain_of(policy))
                     times, answers = _ask(one, client, asked)
                 replies |= answers
-                figures[f"{policy}_area"] = area_under_curve(*times)
+                areas[policy] = area_under_curve(*times)
                 figures[f"{policy}_median_us"] = sorted(times[0])[len(times[0]) // 2] * 1e6
             with one.connect() as client:
                 asked = _order(
                     chance, known, unknown, options.mails, _domain_of("accept_and_discard")
                 )
-                figures["whole_mail_area"] = area_under_curve(*_send(client, asked))
+                areas["whole_mail"] = area_under_curve(*_send(client, asked))
         finally:
             one.stop()
+    figures |= {f"{name}_area_percent": 100 * area for name, area in areas.items()}
     figures["different_replies"] = len(replies)
-    report("recipients", figures, {k: v for k, v in figures.items() if k.endswith("_area")})
-    areas = [value for name, value in figures.items() if name.endswith("_area")]
-    return 0 if len(replies) == 1 and all(0.45 <= area <= 0.55 for area in areas) else 1
+    report("recipients", figures, areas)
+    return 0 if len(replies) == 1 and all(0.45 <= area <= 0.55 for area in areas.values()) else 1
 
 
 def area_under_curve(positive: Sequence[float], negative: Sequence[float]) -> float:

@@ -25,6 +25,7 @@ class WatchedDisk(Disk):
 
     calls: list[str] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
+    error_number: int = errno.EIO
     free: os.statvfs_result | None = None
     room_bytes: int | None = None
     gate: threading.Event | None = None
@@ -35,7 +36,7 @@ class WatchedDisk(Disk):
         self.calls.append(f"{call} {'body' if path.parent.name == 'bodies' else kind}")
         if self.failing.get(call, 0) > 0:
             self.failing[call] -= 1
-            raise OSError(errno.EIO, "Input/output error")
+            raise OSError(self.error_number, os.strerror(self.error_number))
 
     def create(self, path: Path) -> int:
         self._note("create", path)
@@ -288,11 +289,27 @@ async def test_put_fails_and_leaves_no_item_when_the_disk_fills_within_a_write(
 ) -> None:
     await writer.put(new_metadata(), b"before")
     disk.room_bytes = 150
-    with pytest.raises(Unavailable):
+    with pytest.raises(StorageFull):
         await writer.put(new_metadata(), b"lost")
     disk.room_bytes = None
     await writer.put(new_metadata(), b"after")
     assert await raws(spool, read_all) == [b"before", b"after"]
+
+
+async def test_a_large_body_stays_when_its_record_may_have_been_written(
+    writer: FolderSpoolWriter,
+    spool: FolderSpool,
+    disk: WatchedDisk,
+    new_metadata: NewMetadata,
+    read_all: ReadAll,
+) -> None:
+    """The kernel may find out only at the sync that it has no room for what it took."""
+    disk.failing["fdatasync"] = 1
+    disk.error_number = errno.ENOSPC
+    with pytest.raises(StorageFull):
+        await writer.put(new_metadata(), body_file(writer, b"large"))
+    found = await read_all(await spool.open_reader())
+    assert ([item.raw for item in found.items], found.gaps) == ([b"large"], [])
 
 
 def figures(**changed: int) -> os.statvfs_result:
