@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
@@ -43,7 +44,7 @@ def received_field(
         f"by {_name(hostname)}",
         f"with {_name(protocol)}{_comment(tls)}",
         f"id {item_id};",
-        format_datetime(received_at),
+        _date(received_at.replace(microsecond=0)),
     ]
     return _fold("Received:", clauses).encode("ascii")
 
@@ -56,6 +57,12 @@ def _comment(text: str) -> str:
     return f" ({_NOT_IN_COMMENTS.sub('?', text[:_MAX_NAME_CHARS])})" if text else ""
 
 
+@lru_cache(maxsize=1)
+def _date(second: datetime) -> str:
+    return format_datetime(second)
+
+
+@lru_cache(maxsize=1024)
 def _tcp_info(client_address: str) -> str:
     """The address that we saw, as an address literal (RFC 5321, section 4.1.3)."""
     try:

@@ -1,8 +1,10 @@
 """What the sidecar decides and keeps: senders, recipients, and the message itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 from time import perf_counter
+from uuid import UUID
 
 from app.core.clock import Clock
 from app.core.errors import StorageFull
@@ -130,26 +132,26 @@ class MailHandler:
 
     def open_arrival(self, client: Client, transaction: Transaction) -> Arrival:
         """Ready for the message of a transaction that has recipients."""
+        item_id, received_at = self._ids.new(), self._clock.now()
+        prefix = self._trace_fields(client, transaction, item_id, received_at)
         metadata = ItemMetadata(
-            item_id=self._ids.new(),
+            item_id=item_id,
             trace_id=self._ids.new(),
-            received_at=self._clock.now(),
+            received_at=received_at,
             envelope=Envelope(transaction.mail_from, tuple(transaction.recipients)),
             source="lmtp" if client.protocol == "LMTP" else "smtp",
             source_id="",
             client_address=client.address,
             client_name=client.name,
-            prefix_size_bytes=0,
+            prefix_size_bytes=len(prefix),
         )
         body = None
         if not transaction.refused_after_data:
-            prefix = self._trace_fields(client, transaction, metadata)
-            metadata = replace(metadata, prefix_size_bytes=len(prefix))
             body = IncomingBody(self._writer, prefix, self._memory)
         return Arrival(metadata, body, self._writer, self.limits, self.metrics)
 
     def _trace_fields(
-        self, client: Client, transaction: Transaction, metadata: ItemMetadata
+        self, client: Client, transaction: Transaction, item_id: UUID, received_at: datetime
     ) -> bytes:
         """Return-Path, then Received (RFC 5321, section 4.4)."""
         return return_path_field(transaction.mail_from) + received_field(
@@ -157,8 +159,8 @@ class MailHandler:
             client_address=client.address,
             hostname=self.hostname,
             protocol=_protocol(client, smtputf8=transaction.smtputf8),
-            item_id=metadata.item_id,
-            received_at=metadata.received_at,
+            item_id=item_id,
+            received_at=received_at,
             tls=str(client.tls or ""),
         )
 

@@ -5,7 +5,7 @@ RFC 2034 gives none to the greeting, to HELO and EHLO, and to 354.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,19 @@ class Reply:
     enhanced_code: str
     text: str
     cause: str = ""
+    _line: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Most replies are sent as they stand, and thousands of times a second.
+        object.__setattr__(self, "_line", self._make_line(self.text))
 
     def encode(self, **facts: object) -> bytes:
         """The line as it is sent. No fact may hold a CR or an LF."""
+        return self._make_line(self.text.format(**facts)) if facts else self._line
+
+    def _make_line(self, text: str) -> bytes:
         code = f"{self.code} {self.enhanced_code}".rstrip()
-        return f"{code} {self.text.format(**facts)}\r\n".encode()
+        return f"{code} {text}\r\n".encode()
 
 
 class Refusal(Exception):

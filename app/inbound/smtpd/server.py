@@ -48,10 +48,16 @@ class SmtpServer:
         Raises `BadSetting` when the address cannot be had.
         """
         loop = asyncio.get_running_loop()
+        state = SmtpProtocol.initial_state(self._handler)
         try:
             server = await loop.create_server(
                 lambda: SmtpProtocol(
-                    self._handler, self._connections, dialogue, self._certificate, self._proxies
+                    self._handler,
+                    self._connections,
+                    dialogue,
+                    self._certificate,
+                    self._proxies,
+                    state,
                 ),
                 listen.host,
                 listen.port,
