@@ -1,7 +1,7 @@
 """One connection: bytes and time. What is said over it is in `dialogue.py`.
 
-aiosmtpd keeps the transport and its streams; its commands, its line-by-line DATA, its TLS and its
-timer, which knows no 421, are replaced.
+Of aiosmtpd there is its place in asyncio and its flow control. Its stream, its line-by-line DATA,
+its TLS and its timer, which knows no 421, are replaced (docs/adr/0008-smtp-on-aiosmtpd.md).
 """
 
 import asyncio
@@ -46,10 +46,6 @@ class SmtpProtocol(SMTP):
     that missed its 250 sends it again.
     """
 
-    line_length_limit = 16 * 1024
-    """For aiosmtpd, the buffer of its stream: with twice that it stops reading, so that it holds
-    little more than one read. Here it bounds nothing else."""
-
     def __init__(
         self,
         handler: MailHandler,
@@ -61,8 +57,8 @@ class SmtpProtocol(SMTP):
     ) -> None:
         """`state` is what `initial_state` gave, for any number of connections."""
         vars(self).update(state)
-        stream = asyncio.StreamReader(self.line_length_limit, self.loop)
-        super(SMTP, self).__init__(stream, self._cb_client_connected, self.loop)
+        super(asyncio.StreamReaderProtocol, self).__init__(loop=self.loop)
+        self._client = ClientReader(MAX_LINE_BYTES)
         self._handler = handler
         self._limits = handler.limits
         self._connections = connections
@@ -105,24 +101,22 @@ class SmtpProtocol(SMTP):
 
     def abort(self) -> None:
         """Drops the connection. A message that came in whole is still stored."""
-        self._writer.transport.abort()
+        self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none by inheritance.
+        self._transport = cast(asyncio.Transport, transport)
         address = _address_of(transport)
         origin = self._connections.find_origin(address)
         self._meet(origin)
         self._behind_proxy = bool(address and self._proxies.blocks) and address in self._proxies
         admit = self._connections.hold if self._behind_proxy else self._connections.admit
         if (refusal := admit(self, origin)) is not None:
-            # uvloop's transports are none by inheritance.
-            refused = cast(asyncio.Transport, transport)
             if not self._behind_proxy:
-                refused.write(self._dialogue.end(refusal))
-            refused.close()
+                self._transport.write(self._dialogue.end(refusal))
+            self._transport.close()
             return
-        # Past aiosmtpd, whose session and envelope nobody asks for here.
-        super(SMTP, self).connection_made(transport)
-        self._client = ClientReader(self._reader, MAX_LINE_BYTES)
+        self._client.hold_back(self._transport)
         self._handler_coroutine = self.loop.create_task(self._handle_client())
 
     def _meet(self, origin: Origin) -> None:
@@ -130,13 +124,17 @@ class SmtpProtocol(SMTP):
         offers_tls = self._certificate is not None
         self._dialogue = self._dialogue_type(self._handler, origin, offers_tls=offers_tls)
 
-    def eof_received(self) -> bool | None:
-        # Past aiosmtpd, which cancels here: a client may close its half and wait for replies.
-        return super(SMTP, self).eof_received()
+    def data_received(self, data: bytes) -> None:
+        self._client.feed(data)
+
+    def eof_received(self) -> bool:
+        # A client may close its half and wait for replies. TLS knows no halves.
+        self._client.feed_end()
+        return not self._over_ssl
 
     def connection_lost(self, error: Exception | None) -> None:
-        # Past aiosmtpd, which cancels here too.
-        super(SMTP, self).connection_lost(error)
+        self._client.feed_end()
+        super(asyncio.StreamReaderProtocol, self).connection_lost(error)
 
     async def _handle_client(self) -> None:
         metrics = self._handler.metrics
@@ -155,7 +153,7 @@ class SmtpProtocol(SMTP):
             self._connections.release(self)
             if self._timeout_handle is not None:
                 self._timeout_handle.cancel()
-            self._writer.close()
+            self._transport.close()
 
     async def _converse(self) -> None:
         if self._behind_proxy:
@@ -217,16 +215,15 @@ class SmtpProtocol(SMTP):
         """
         if self._client.holds_bytes():
             return self._dialogue.end(replies.NOT_BEFORE_TLS)
-        if self._writer.is_closing() or self._reader.at_eof():
+        if self._transport.is_closing() or self._client.ended:
             raise ConnectionClosed
-        self._writer.write(reply)
+        self._transport.write(reply)
         self._silent = True
         self._deadline = inf  # The handshake has a timer of its own.
-        # What TLS reads must not pause what is under it.
-        self._reader._transport = None  # type: ignore[attr-defined]
+        self._client.hold_back(None)  # What TLS reads must not pause what is under it.
         try:
             transport = await self.loop.start_tls(
-                self._writer.transport,
+                self._transport,
                 self,
                 certificate.context(),
                 server_side=True,
@@ -242,8 +239,8 @@ class SmtpProtocol(SMTP):
             raise ConnectionClosed from error
         if transport is None or transport.is_closing():
             raise ConnectionClosed
-        self._reader.set_transport(transport)
-        self._writer = asyncio.StreamWriter(transport, self, self._reader, self.loop)
+        self._transport = transport
+        self._client.hold_back(transport)
         self._over_ssl = True
         self._silent = False
         self._dialogue.secure(TlsFacts.of(transport.get_extra_info("ssl_object")))
@@ -269,25 +266,23 @@ class SmtpProtocol(SMTP):
             return await self._dialogue.end_data(arrival)
 
     async def _send(self, reply: bytes) -> None:
-        if self._writer.is_closing():
+        if self._transport.is_closing():
             raise ConnectionClosed
-        self._writer.write(reply)
-        if not self._writer.transport.get_write_buffer_size():
-            return  # It is on its way, as nearly always.
+        self._transport.write(reply)
         try:
-            await self._writer.drain()
+            await self._drain_helper()  # type: ignore[attr-defined]
         except OSError as error:
             raise ConnectionClosed from error
 
     def _hang_up(self, reply: Reply) -> None:
         """Says a last word from outside the conversation, unless the client no longer reads."""
-        if self._writer.is_closing():
+        if self._transport.is_closing():
             return
-        if self._silent or self._writer.transport.get_write_buffer_size():
-            self._writer.transport.abort()
+        if self._silent or self._transport.get_write_buffer_size():
+            self._transport.abort()
         else:
-            self._writer.write(self._dialogue.end(reply))
-            self._writer.close()
+            self._transport.write(self._dialogue.end(reply))
+            self._transport.close()
 
     def _await_command(self) -> None:
         self._waits_since = self.loop.time()

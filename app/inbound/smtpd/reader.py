@@ -2,7 +2,8 @@
 
 import asyncio
 
-_READ_BYTES = 1 << 20
+_MAX_AHEAD_BYTES = 64 * 1024
+"""What is read of a client before it is asked for; then the client has to wait."""
 _END_OF_DATA = b"\r\n.\r\n"
 
 
@@ -19,12 +20,35 @@ class BadLine(Exception):
 
 
 class ClientReader:
-    """Bytes from one client, buffered here so that pipelined commands cost one read together."""
+    """Bytes from one client, buffered here so that pipelined commands cost one read together.
 
-    def __init__(self, stream: asyncio.StreamReader, max_line_bytes: int) -> None:
-        self._stream = stream
+    The connection puts them in with `feed` and `feed_end`; its one conversation takes them out.
+    """
+
+    def __init__(self, max_line_bytes: int) -> None:
         self._max_line_bytes = max_line_bytes
         self._buffer = bytearray()
+        self._ended = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._transport: asyncio.ReadTransport | None = None
+        self._paused = False
+
+    def hold_back(self, transport: asyncio.ReadTransport | None) -> None:
+        """From now on it is `transport` that must not read too far ahead."""
+        self._transport = transport
+        self._paused = False
+
+    def feed(self, received: bytes) -> None:
+        self._buffer += received
+        self._wake()
+        if len(self._buffer) > _MAX_AHEAD_BYTES and self._transport and not self._paused:
+            self._transport.pause_reading()
+            self._paused = True
+
+    def feed_end(self) -> None:
+        """Nothing more comes."""
+        self._ended = True
+        self._wake()
 
     async def read_line(self) -> bytes:
         """The next line without its CRLF (RFC 5321, section 2.3.8).
@@ -38,7 +62,7 @@ class ClientReader:
             if len(self._buffer) > self._max_line_bytes:
                 too_long = True
                 self._buffer.clear()
-            self._buffer += await self._receive()
+            await self._receive()
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
         if too_long or len(line) > self._max_line_bytes:
@@ -50,7 +74,7 @@ class ClientReader:
     async def read_some(self) -> bytes:
         """Whatever is here, or comes next. Raises `ConnectionClosed`."""
         if not self._buffer:
-            return await self._receive()
+            await self._receive()
         received = bytes(self._buffer)
         self._buffer.clear()
         return received
@@ -61,16 +85,29 @@ class ClientReader:
 
     def holds_bytes(self) -> bool:
         """Whether the client has sent more than was taken."""
-        return bool(self._buffer) or bool(self._stream._buffer)  # type: ignore[attr-defined]
+        return bool(self._buffer)
 
-    async def _receive(self) -> bytes:
-        try:
-            received = await self._stream.read(_READ_BYTES)
-        except OSError as error:
-            raise ConnectionClosed from error
-        if not received:
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    async def _receive(self) -> None:
+        """Waits for more. Raises `ConnectionClosed` when there will be none."""
+        if self._paused and self._transport:
+            self._transport.resume_reading()
+            self._paused = False
+        if self._ended:
             raise ConnectionClosed
-        return received
+        before = len(self._buffer)
+        self._waiting = asyncio.get_running_loop().create_future()
+        await self._waiting
+        if len(self._buffer) == before:
+            raise ConnectionClosed
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
 
 class DataDecoder:

@@ -258,7 +258,7 @@ class Sidecar:
 
     def wait_until_reset(self) -> None:
         """Until the server has noticed that all its clients have broken off."""
-        wait_until(lambda: all(each._writer.is_closing() for each in self.server._connections))
+        wait_until(lambda: all(each._transport.is_closing() for each in self.server._connections))
 
     def fill_disk(self) -> None:
         self.space_fault = StorageFull("The disk is full.")

@@ -97,11 +97,10 @@ def test_a_lookalike_of_the_end_is_a_bare_line_ending(ending):
 
 
 async def read_lines(pieces: list[bytes], count: int, limit: int = 20) -> list[object]:
-    stream = asyncio.StreamReader()
-    reader = ClientReader(stream, limit)
+    reader = ClientReader(limit)
     for piece in pieces:
-        stream.feed_data(piece)
-    stream.feed_eof()
+        reader.feed(piece)
+    reader.feed_end()
     read: list[object] = []
     for _ in range(count):
         try:
@@ -133,23 +132,21 @@ async def test_a_line_over_the_limit_is_skipped_and_the_next_is_read(extra):
 
 
 async def test_a_long_line_without_an_end_is_not_kept():
-    stream = asyncio.StreamReader()
-    reader = ClientReader(stream, 20)
+    reader = ClientReader(20)
     reading = asyncio.create_task(reader.read_line())
     for _ in range(50):
-        stream.feed_data(b"a" * 1000)
+        reader.feed(b"a" * 1000)
         await asyncio.sleep(0)
     assert len(reader._buffer) <= 1020
-    stream.feed_eof()
+    reader.feed_end()
     with pytest.raises(ConnectionClosed):
         await reading
 
 
 async def test_what_is_unread_comes_first_again():
-    stream = asyncio.StreamReader()
-    reader = ClientReader(stream, 20)
-    stream.feed_data(b"one\r\ntwo\r\n")
+    reader = ClientReader(20)
+    reader.feed(b"one\r\ntwo\r\n")
     assert await reader.read_some() == b"one\r\ntwo\r\n"
     reader.unread(b"two\r\n")
-    stream.feed_data(b"three\r\n")
+    reader.feed(b"three\r\n")
     assert [await reader.read_line(), await reader.read_line()] == [b"two", b"three"]
