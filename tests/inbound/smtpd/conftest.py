@@ -124,9 +124,13 @@ class TestWriter:
 class RawClient:
     """A client that sends the very bytes it is told to."""
 
-    def __init__(self, address: Listen, hello: bytes = b"EHLO") -> None:
+    def __init__(
+        self, address: Listen, hello: bytes = b"EHLO", own_address: str = "127.0.0.1"
+    ) -> None:
         self._hello = hello + b" client.test"
-        self.socket = socket.create_connection((address.host, address.port), timeout=10)
+        self.socket = socket.create_connection(
+            (address.host, address.port), timeout=10, source_address=(own_address, 0)
+        )
         self._file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -198,8 +202,9 @@ class Sidecar:
     snapshot: DirectorySnapshot = SNAPSHOT
     clients: list[RawClient] = field(default_factory=list)
 
-    def connect(self, *, lmtp: bool = False) -> RawClient:
-        client = RawClient(self.lmtp_address, b"LHLO") if lmtp else RawClient(self.address)
+    def connect(self, own_address: str = "127.0.0.1", *, lmtp: bool = False) -> RawClient:
+        address, hello = (self.lmtp_address, b"LHLO") if lmtp else (self.address, b"EHLO")
+        client = RawClient(address, hello, own_address)
         self.clients.append(client)
         return client
 
@@ -251,6 +256,9 @@ class Sidecar:
 
     def begin_stop(self, grace_seconds: float) -> "Future[None]":
         return asyncio.run_coroutine_threadsafe(self.server.stop(grace_seconds), self.loop)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        wait_until(condition)
 
     def wait_until_idle(self) -> None:
         """Until no connection is served any more."""
