@@ -9,6 +9,7 @@ from app.inbound.smtpd.body import SPILL_BYTES, BodyMemory
 from app.inbound.smtpd.connections import ConnectionLimits
 from app.inbound.smtpd.rates import RateLimits
 from app.settings import Networks
+from app.storage.spool.backlog_bound import BacklogFull
 
 NOBODY = Networks()
 MAIL = b"MAIL FROM:<s@sender.test>"
@@ -231,6 +232,15 @@ def test_hundreds_of_slow_clients_do_not_stop_a_good_one(start_sidecar):
         assert send(good).startswith("250")
     assert len(sidecar.stored()) == 20
     assert sidecar.server.connections == 301
+
+
+def test_mail_is_deferred_while_too_much_waits_and_taken_when_it_was_read(sidecar):
+    client = greeted(sidecar)
+    sidecar.space_fault = BacklogFull("Too much waits.")
+    assert client.say(MAIL) == heard(replies.BACKLOG_FULL)
+    assert counted(sidecar, replies.BACKLOG_FULL) == 1
+    sidecar.space_fault = None
+    assert send(client).startswith("250")
 
 
 def test_all_bodies_together_hold_little_in_memory(start_sidecar):
