@@ -22,7 +22,7 @@ pytestmark = pytest.mark.flow
 
 ADDRESS = "anyone@example.test"
 STOP_SECONDS = 2
-# Asking again and again is otherwise a reason to be sent away.
+# Asking again and again what one does not want is otherwise a reason to be sent away.
 PATIENT = {"SMTP_MAX_FRUITLESS_COMMANDS": "100000"}
 
 

@@ -87,7 +87,11 @@ class Dialogue:
         recipients = recipients or refusal.recipients
         if reply.code == 421:
             return self.end(reply, *recipients)
-        return self._spend(self._note(reply, reply.encode(**refusal.facts), recipients))
+        line = self._note(reply, reply.encode(**refusal.facts), recipients)
+        if reply in _OUR_OWN_FAULT:
+            self._fruitless = 0
+            return line
+        return self._spend(line)
 
     def _spend(self, reply: bytes) -> bytes:
         """The reply to a command that brings no mail nearer, or the last of too many."""
@@ -259,5 +263,9 @@ COMMANDS: Mapping[str, Command] = {
     "EXPN": Dialogue._expn,
     "ETRN": Dialogue._expn,
 }
+_OUR_OWN_FAULT = (
+    *(replies.STORAGE_FULL, replies.BACKLOG_FULL),
+    *(replies.NOT_STORED, replies.DIRECTORY_UNAVAILABLE),
+)
 _FRUITFUL = (Dialogue._mail, Dialogue._rcpt, Dialogue._data, Dialogue._starttls)
 Dialogue.COMMANDS = COMMANDS

@@ -165,6 +165,17 @@ def test_recipients_that_are_refused_are_limited_too(start_sidecar):
     assert unknown == ["550", "550", "550", "550", "421"]
 
 
+def test_trying_until_we_can_take_mail_again_is_no_offence(start_sidecar):
+    sidecar = start_sidecar(max_fruitless_commands=5)
+    client = greeted(sidecar)
+    sidecar.fill_disk()
+    for _ in range(20):
+        assert client.say(MAIL) == heard(replies.STORAGE_FULL)
+        assert client.say(b"RSET").startswith("250")
+    sidecar.space_fault = None
+    assert send(client).startswith("250")
+
+
 def test_a_message_that_is_taken_begins_the_count_anew(start_sidecar):
     client = greeted(start_sidecar(max_fruitless_commands=5))
     for _ in range(5):
