@@ -47,11 +47,14 @@ async def _run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     # A connection, and the file that its message is streamed to.
     _allow_descriptors(2 * settings.smtp_max_connections + 100)
-    writer = await open_spool(settings, clock, ids).open_writer("smtp", SpoolMetrics(metrics))
+    spool_metrics = SpoolMetrics(metrics)
+    writer = await open_spool(settings, clock, ids).open_writer("smtp", spool_metrics)
     rates = Rates(RateLimits.read(settings))
     directory = SnapshotFile(snapshot_path(settings), clock)
     refusals = RefusalNotes(RefusedMailFolder.of(settings), directory, metrics, clock, ids)
     backlog = BacklogBound(settings.spool_folder, settings.spool_max_backlog_bytes)
+    if settings.spool_s3_prefix is None:
+        spool_metrics.watch_unread(lambda: backlog.size_bytes)
     handler = MailHandler(
         writer=writer,
         directory=directory,

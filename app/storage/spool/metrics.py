@@ -35,6 +35,14 @@ class SpoolMetrics:
             "pillarbox_spool_puts_waiting", "Items on their way to the medium.", waiting
         )
 
+    def watch_unread(self, unread_bytes: Callable[[], int]) -> None:
+        """`unread_bytes` tells what no reader has taken in, as far as the writing side knows."""
+        self._metrics.gauge(
+            "pillarbox_spool_unread_bytes",
+            "Bytes of a folder spool that wait to be taken in, as the sidecar sees it.",
+            unread_bytes,
+        )
+
     def watch_disk(self, measure: Callable[[], statvfs_result]) -> None:
         """`measure` asks the file system of a folder spool, or raises `OSError`."""
         self._metrics.gauge(

@@ -111,6 +111,23 @@ async def test_tenant_sees_its_own_domains_only(
     assert {event.tenant_id for event in events} == {mailroom.mailbox.tenant_id, other.id}
 
 
+async def test_claim_that_was_not_proven_shows_nothing(
+    mailroom: Mailroom, reader: RefusedMailReader
+) -> None:
+    thief = await mailroom.services.tenants.create("Thief", "developer")
+    await mailroom.services.domains.add("example.test", thief.id, vouched=False)
+    await mailroom.services.domains.add("claimed.test", thief.id, vouched=False)
+    reader.folder.write(
+        [
+            make_note(mailroom.services),
+            make_note(mailroom.services, recipient="x@claimed.test"),
+        ]
+    )
+    assert await reader.take_what_is_there() == 1
+    assert await rows_of(mailroom, thief.id) == []
+    assert len(await rows_of(mailroom)) == 1
+
+
 async def test_event_names_the_mailbox_when_the_recipient_is_one(
     mailroom: Mailroom, reader: RefusedMailReader
 ) -> None:
