@@ -131,6 +131,8 @@ class RawClient:
         self.socket = socket.create_connection(
             (address.host, address.port), timeout=10, source_address=(own_address, 0)
         )
+        # What is sent in pieces must arrive in pieces.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
