@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.storage.spool.folder_writer import FolderLimits
 from app.storage.spool.forms import FolderSpool
 from app.storage.spool.port import Envelope, ItemMetadata
+from app.storage.spool.survey import check
 
 Run = Callable[..., list[str]]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -203,6 +204,19 @@ def test_verify_names_a_body_file_that_is_missing_or_changed(spool: FolderSpool,
     assert "was changed" in run("verify", code=1)[-2]
     body.unlink()
     assert "is missing" in run("verify", code=1)[-2]
+
+
+def test_a_segment_that_is_removed_while_it_is_looked_at_has_no_faults(
+    spool: FolderSpool,
+) -> None:
+    async def look() -> None:
+        async for stored in spool.segments():
+            segment_file(spool, stored.number).unlink()
+            for body in (spool.root / "smtp-0" / "bodies").iterdir():
+                body.unlink()
+            assert not check(stored).faults
+
+    asyncio.run(look())
 
 
 def test_verify_names_a_missing_footer(spool: FolderSpool, run: Run) -> None:

@@ -69,7 +69,11 @@ class BlobSpoolReader:
         async for stored in self._list(self._keys.folder):
             if (data := await self._get(stored.key)) is not None:
                 yield StoredSegment(
-                    stored.producer, stored.number, _segment(data), _refuse_reference
+                    stored.producer,
+                    stored.number,
+                    _segment(data),
+                    _refuse_reference,
+                    is_there=lambda: True,  # The bytes are here, and there are no body files.
                 )
 
     async def load(self, position: Position) -> Item:

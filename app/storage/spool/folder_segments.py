@@ -45,8 +45,12 @@ def stored_segments(root: Path) -> Iterator[StoredSegment]:
         for file in files:
             with open_segment(file, is_newest=file is files[-1]) as segment:
                 if segment is not None:
-                    load = partial(load_body, file.folder)
-                    yield StoredSegment(producer, file.number, segment, load)
+                    load, is_there = partial(load_body, file.folder), partial(_is_there, file)
+                    yield StoredSegment(producer, file.number, segment, load, is_there)
+
+
+def _is_there(file: SegmentFile) -> bool:
+    return any(replace(file, sealed=sealed).path.exists() for sealed in (False, True))
 
 
 def load_body(folder: Path, reference: Reference) -> bytes:

@@ -1,7 +1,7 @@
 """Looking at a spool as it lies there, for the people who run it. Nothing is changed or made."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.core.errors import Corrupt
@@ -13,12 +13,16 @@ from app.storage.spool.segment import HEADER_SIZE_BYTES, Kind, decode_metadata, 
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """One segment; its bytes can be read until the next one is asked for."""
+    """One segment; its bytes can be read until the next one is asked for.
+
+    `is_there` tells whether it was removed meanwhile, and its body files with it.
+    """
 
     producer: str
     number: int
     segment: Segment
     load_body: LoadBody
+    is_there: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ def check(stored: StoredSegment) -> Findings:
                 to_item(origin, found, stored.load_body)
             except Corrupt as error:
                 faults.append(Fault(found.offset, found.end_offset, str(error)))
+    if faults and not stored.is_there():
+        return Findings(items, (), 0)
     if segment.ending is not Ending.SEALED:
         return Findings(items, faults, max(0, segment.size_bytes - end_offset))
     if not faults and (footer := segment.footer) and footer.items != items:

@@ -14,6 +14,7 @@ from app.core.ids import Ids
 from app.storage.blobs.folder import FolderBlobs
 from app.storage.spool.forms import BlobSpool, FolderSpool, Spool
 from app.storage.spool.port import Envelope, Position, SpoolReader, SpoolWriter
+from app.storage.spool.survey import check, count_items, list_items
 
 FAR_FUTURE = START + timedelta(days=50_000)
 
@@ -449,6 +450,26 @@ async def test_nothing_is_lost_when_all_was_removed_and_a_writer_opens_again(
     expected = await put_many(again, new_metadata, 4)
     assert {each.int for each in (await read_all(reader, found)).ids} == expected
     await again.close()
+
+
+async def test_all_segments_can_be_looked_at_and_are_whole(
+    spool: Spool, writer: SpoolWriter, new_metadata: NewMetadata
+) -> None:
+    numbers = await put_many(writer, new_metadata, 20)
+    large = new_metadata()
+    path = writer.new_body_file()
+    path.write_bytes(bytes(300_000))
+    await writer.put(large, path)
+    found: dict[int, int] = {}
+    async for stored in spool.segments():
+        items = list(list_items(stored))
+        found |= {item.metadata.item_id.int: item.size_bytes for item in items}
+        findings = check(stored)
+        assert (findings.items, findings.faults, findings.tail_bytes) == (len(items), [], 0)
+        assert count_items(stored) == len(items)
+        assert stored.producer == writer.producer
+    assert found.keys() == numbers | {large.item_id.int}
+    assert found[large.item_id.int] == 300_000
 
 
 async def test_the_name_is_the_same_for_every_reader(spool: Spool) -> None:
