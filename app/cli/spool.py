@@ -168,7 +168,7 @@ async def _verify(options: argparse.Namespace) -> int:
         items += found.items
         state = _STATES[stored.segment.ending]
         faults += [(segment, fault) for fault in found.faults]
-        outcome = f"{len(found.faults)} faults" if found.faults else "good"
+        outcome = _count(found.faults, "fault") if found.faults else "good"
         if found.tail_bytes:
             outcome += f", {found.tail_bytes} bytes at its end were never acknowledged"
         rows.append((segment, state, found.items, stored.segment.size_bytes, outcome))
@@ -186,8 +186,8 @@ async def _verify(options: argparse.Namespace) -> int:
         _print_table(("SEGMENT", "STATE", "ITEMS", "BYTES", "FOUND"), rows)
         for segment, fault in faults:
             print(f"{segment}, bytes {fault.offset} to {fault.end_offset}: {fault.reason}.")
-        words = f"{len(faults)} faults" if faults else "all as it was written"
-        print(f"{len(rows)} segments, {items} items: {words}.")
+        words = _count(faults, "fault") if faults else "all as it was written"
+        print(f"{_count(rows, 'segment')}, {items:,} items: {words}.")
     return _DAMAGED if faults else 0
 
 
@@ -223,6 +223,10 @@ def _facts(item: StoredItem) -> dict[str, Any]:
         "segment": f"{item.position.producer}/{item.position.segment}",
         "offset": item.position.offset,
     }
+
+
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _shorten(recipients: Sequence[str]) -> str:

@@ -86,6 +86,17 @@ def test_fault_is_told_in_one_line_when_a_command_cannot_be_done(
     assert len([row for row in said.err.splitlines() if "[" not in row]) == 1
 
 
+def test_policy_for_unknown_addresses_of_a_domain_can_be_set(
+    installation: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["tenant", "create", "Acme", "--plan", "developer"])
+    main(["domain", "add", "acme.test", "--tenant", "Acme"])
+    capsys.readouterr()
+    assert main(["domain", "recipients", "Acme.Test", "accept_and_discard", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["recipient_policy"]) == ("acme.test", "accept_and_discard")
+
+
 def test_domain_of_another_tenant_is_not_given_away(
     installation: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

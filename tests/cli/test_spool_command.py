@@ -195,7 +195,7 @@ def test_verify_names_a_changed_byte(spool: FolderSpool, run: Run) -> None:
     *_, fault, last = run("verify", code=1)
     assert fault.startswith("smtp-0/2, bytes 64 to ")
     assert fault.endswith("the checksum of the record is wrong.")
-    assert "1 faults" in last
+    assert "1 fault" in last
 
 
 def test_verify_names_a_body_file_that_is_missing_or_changed(spool: FolderSpool, run: Run) -> None:
@@ -222,7 +222,7 @@ def test_a_segment_that_is_removed_while_it_is_looked_at_has_no_faults(
 def test_verify_names_a_missing_footer(spool: FolderSpool, run: Run) -> None:
     path = segment_file(spool, 1)
     path.write_bytes(path.read_bytes()[:-20])
-    assert run("verify", code=1)[-1] == "3 segments, 7 items: 1 faults."
+    assert run("verify", code=1)[-1] == "3 segments, 7 items: 1 fault."
 
 
 def test_verify_tells_a_torn_tail_from_damage(spool: FolderSpool, run: Run) -> None:
@@ -234,7 +234,7 @@ def test_verify_tells_a_torn_tail_from_damage(spool: FolderSpool, run: Run) -> N
     assert lines[-1] == "3 segments, 6 items: all as it was written."
     assert "bytes at its end were never acknowledged" in lines[-2]
     flip(segment_file(spool, 2), 70)
-    assert "1 faults" in run("verify", code=1)[-1]
+    assert "1 fault" in run("verify", code=1)[-1]
 
 
 @pytest.fixture
