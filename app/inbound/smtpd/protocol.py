@@ -219,7 +219,8 @@ class SmtpProtocol(SMTP):
             raise ConnectionClosed
         self._transport.write(reply)
         self._silent = True
-        self._deadline = inf  # The handshake has a timer of its own.
+        # The handshake has a timer of its own, before this one. This says that we wait for it.
+        self._reset_timeout(self._limits.handshake_timeout_seconds + _TLS_SHUTDOWN_SECONDS)
         self._client.hold_back(None)  # What TLS reads must not pause what is under it.
         try:
             transport = await self.loop.start_tls(

@@ -320,10 +320,10 @@ async def _read_all(spool_folder: Path) -> list[Item]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[[Listen], RawClient]]:
-    """Connects to an address, until the test ends."""
+def connect() -> Iterator[Callable[..., RawClient]]:
+    """Connects to an address, until the test ends; a second argument is the hello to say."""
     with ExitStack() as stack:
-        yield lambda address: stack.enter_context(closing(RawClient(address)))
+        yield lambda *address: stack.enter_context(closing(RawClient(*address)))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import smtplib
 import socket
 import ssl
 import struct
+import threading
 
 import pytest
 from cryptography.hazmat.primitives import serialization as pem
@@ -170,6 +171,16 @@ def test_a_handshake_that_takes_too_long_ends_the_connection(start_sidecar, cert
         assert client.reply_or_reset() == ""
         sidecar.wait_until_idle()
     assert [log["event"] for log in logs] == ["smtp.tls_failed"]
+
+
+def test_a_client_that_does_not_go_on_with_its_handshake_wastes_its_place(tls_sidecar):
+    client = tls_sidecar.connect()
+    client.reply()
+    client.say(b"EHLO client.test")
+    client.say(b"STARTTLS")
+    (connection,) = tls_sidecar.server._connections
+    threading.Event().wait(0.05)
+    assert connection.wasted_seconds() > 0.01
 
 
 def test_a_client_that_leaves_during_the_handshake_leaves_nothing_behind(tls_sidecar):
