@@ -3,7 +3,6 @@
 The ingester takes callbacks and nothing else: it knows no cookies and shows no pages.
 """
 
-import gc
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +20,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.access.sessions import Session
 from app.assembly import Services, assemble
+from app.core.collector import collect_seldom
 from app.core.errors import PillarboxError
 from app.core.log import configure_logging
 from app.settings import read_settings
@@ -93,7 +93,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
 def create_web() -> Litestar:
     """For the server of `pillarbox web`, which passes nothing."""
     application = web_application(_start())
-    _collect_seldom()
+    collect_seldom()
     return application
 
 
@@ -131,14 +131,6 @@ def _start() -> Services:
     settings = read_settings(os.environ)
     configure_logging(human=not settings.production)
     return assemble(settings)
-
-
-def _collect_seldom() -> None:
-    """What is there at the start stays: the collector need not look through it again, and what a
-    page makes is mostly freed without it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> Litestar:

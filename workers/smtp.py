@@ -8,6 +8,7 @@ from collections.abc import Callable
 import uvloop
 
 from app.core.clock import Clock, SystemClock
+from app.core.collector import collect_seldom
 from app.core.ids import Ids
 from app.core.log import configure_logging, get_logger
 from app.core.metrics import Metrics
@@ -81,6 +82,7 @@ async def _run(settings: Settings) -> None:
         await server.start(settings.smtp_listen)
         if settings.smtp_lmtp_listen is not None:
             await server.start(settings.smtp_lmtp_listen, LmtpDialogue)
+        collect_seldom()
         await told_to_stop.wait()
         await server.stop(settings.smtp_stop_seconds)
     finally:

@@ -77,6 +77,7 @@ class ClientReader:
             await self._receive()
         received = bytes(self._buffer)
         self._buffer.clear()
+        self._go_on_reading()
         return received
 
     def unread(self, received: bytes) -> None:
@@ -93,9 +94,7 @@ class ClientReader:
 
     async def _receive(self) -> None:
         """Waits for more. Raises `ConnectionClosed` when there will be none."""
-        if self._paused and self._transport:
-            self._transport.resume_reading()
-            self._paused = False
+        self._go_on_reading()
         if self._ended:
             raise ConnectionClosed
         before = len(self._buffer)
@@ -103,6 +102,11 @@ class ClientReader:
         await self._waiting
         if len(self._buffer) == before:
             raise ConnectionClosed
+
+    def _go_on_reading(self) -> None:
+        if self._paused and self._transport:
+            self._transport.resume_reading()
+            self._paused = False
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
