@@ -58,8 +58,8 @@ def trace(
             large = send_and_note_id(client, 9999, LARGE_SIZE_BYTES)
         one.stop()
     assert one.process is not None
-    ended = f"{one.process.pid} +++ exited with 0 +++"
-    wait_until(lambda: ended in written.read_text("latin-1"), "the trace is whole")
+    ended = re.compile(rf"^{one.process.pid} +\+\+\+ exited with 0", re.M)
+    wait_until(lambda: ended.search(written.read_text("latin-1")), "the trace is whole")
     return read_trace(written), small, large
 
 
