@@ -260,6 +260,7 @@ class SmtpProtocol(SMTP):
                     self._dialogue.out_of_step = True
                     arrival.refuse(Refusal(replies.BARE_LINE_ENDING))
                 await arrival.append(piece)
+                del piece  # It would be held until the next has come.
                 if arrival.never_ends:
                     return self._dialogue.end(replies.DATA_NEVER_ENDS)
             self._client.unread(decoder.remainder)
