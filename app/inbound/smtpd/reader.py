@@ -105,8 +105,9 @@ class ClientReader:
 
     def _go_on_reading(self) -> None:
         if self._paused and self._transport:
-            self._transport.resume_reading()
             self._paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
