@@ -64,6 +64,8 @@ def send_by_smtplib(errand: Errand) -> Outcome:
 
 
 def send_by_swaks(errand: Errand) -> Outcome:
+    if errand.tls and not run("perl", "-MNet::SSLeay", "-e", "1").succeeded:
+        lack("swaks has no TLS: libnet-ssleay-perl is not installed")
     file = errand.folder / "mail"
     file.write_bytes(errand.text.removesuffix(b"\n"))  # It ends the last line itself.
     tls = ["--tls", "--tls-verify", "--tls-ca-path", errand.certificate] if errand.tls else []
@@ -110,7 +112,7 @@ def install_nodemailer(folder: Path) -> Outcome:
     """In the version that is locked. Where there is no network, tried once only."""
     shutil.copytree(Path(__file__).with_name("nodemailer"), folder)
     return run(
-        *("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"),
+        *("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--engine-strict"),
         *("--fetch-retries=0", "--fetch-timeout=20000"),
         cwd=folder,
     )

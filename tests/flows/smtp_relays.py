@@ -58,7 +58,7 @@ def relay_by_exim(errand: Errand) -> Iterator[None]:
         script = 'mount --bind passwd /etc/passwd && mount --bind group /etc/group && exec "$@"'
         done = run(
             *("unshare", "--mount", "sh", "-c", script, "sh"),
-            *("exim4", "-C", folder / "exim.conf", "-odf", "-f", SENDER, errand.recipient),
+            *("exim4", "-C", folder / "exim.conf", "-odf", "-oi", "-f", SENDER, errand.recipient),
             given=errand.text,
             cwd=folder,
         )
@@ -144,5 +144,6 @@ begin retry
 _EXIM_PLAIN = "  hosts_avoid_tls = *"
 _EXIM_TLS = """\
   hosts_require_tls = *
+  tls_verify_hosts = *
   tls_verify_certificates = {folder}/chain.pem
   tls_verify_cert_hostnames = :"""
