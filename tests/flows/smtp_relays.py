@@ -30,9 +30,8 @@ def relay_by_postfix(errand: Errand) -> Iterator[None]:
         )
         (folder / "etc" / "master.cf").write_text(_MASTER_CF.format(port=port))
         postfix = ("postfix", "-c", folder / "etc")
-        for word in ("check", "start"):
-            done = run(*postfix, word)
-            assert done.succeeded, done.said
+        started = run(*postfix, "start")
+        assert started.succeeded, started.said
         try:
             with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
                 client.sendmail(SENDER, errand.recipient, errand.raw, ["BODY=8BITMIME"])
