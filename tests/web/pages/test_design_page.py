@@ -20,7 +20,7 @@ async def test_design_shows_every_part(web: httpx.AsyncClient) -> None:
     assert len({empty.text() for empty in tree.css("main .empty")}) == 7
     ids = [node.attributes["id"] for node in tree.css("[id]")]
     assert len(ids) == len(set(ids))
-    assert not tree.css("style, [style], script:not([src])")
+    assert not tree.css("style, [style], script:not([data-scripts])")
 
 
 async def test_design_is_not_there_in_production(settings: Settings) -> None:
