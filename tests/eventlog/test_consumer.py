@@ -118,7 +118,7 @@ async def test_one_of_two_leads_and_the_other_follows_when_it_stops(services: Se
         await wait_for(first, 5)
         async with running(services, second):
             wanted += await tell(services, 5, EventType.INGEST_RECEIVED)
-            await wait_for(first, 10)
+            await wait_until_told(services, 10)
             assert not second.seen
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -4,14 +4,16 @@ The truth is in the database. This copy in the folder is what a process without 
 being late it only makes what waits look like more.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from app.core.errors import Unavailable
-from app.storage.spool.layout import list_producers, list_segments
+from app.storage.spool.layout import SegmentFile, list_producers, list_segments
 from app.storage.spool.port import Position
 
 _FILE = "read-positions"
@@ -48,12 +50,13 @@ def measure_backlog(root: Path, positions: Mapping[str, Position]) -> int:
             segments = list_segments(folder)
         for segment in segments:
             read_bytes = position.offset if segment.number == position.segment else 0
-            size_bytes += max(0, _size_of(segment.path) - read_bytes)
+            size_bytes += max(0, _size_of(segment) - read_bytes)
     return size_bytes
 
 
-def _size_of(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # Sealed, or removed, since it was listed.
-        return 0
+def _size_of(segment: SegmentFile) -> int:
+    """Nothing when it was removed since it was listed; it may also have been sealed since."""
+    for name in (segment, replace(segment, sealed=True)):
+        with contextlib.suppress(FileNotFoundError):
+            return name.path.stat().st_size
+    return 0
