@@ -19,6 +19,7 @@ from app.consumers.live import LiveFeed
 from app.core.clock import Clock, SystemClock
 from app.core.dns import Resolver
 from app.core.egress.client import Egress
+from app.core.encryption import Keyring
 from app.core.errors import BadSetting
 from app.core.ids import Ids
 from app.directory.domains import Domains
@@ -77,6 +78,7 @@ class Services:
     database: Database
     doorbell: Doorbell
     egress: Egress
+    keyring: Keyring
     blobs: BlobStore
     spool: Spool
     log: EventLog
@@ -201,6 +203,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         database=database,
         doorbell=doorbell,
         egress=egress,
+        keyring=Keyring(settings.encryption_keys),
         blobs=blobs,
         spool=open_spool(settings, clock, ids),
         log=log,

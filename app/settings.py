@@ -1,7 +1,7 @@
 """Every setting, typed and checked once at start. The only reader of the environment."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -200,6 +200,11 @@ class Settings:
         return self.pillarbox_env == "production"
 
     @property
+    def encryption_keys(self) -> Sequence[Secret]:
+        """The first seals; all of them open what they sealed."""
+        return [Secret(key.strip()) for key in self.encryption_key.reveal().split(",")]
+
+    @property
     def spool_folder(self) -> Path:
         return Path(self.spool_url) if self.spool_url else self.pillarbox_data / "spool"
 
@@ -315,6 +320,11 @@ def _check(settings: Settings) -> None:
         raise BadSetting("SEARCH_ENGINE must be postgres where DYNO is set: disks do not last.")
     if len(settings.secret_key.reveal()) < 32:
         raise BadSetting("SECRET_KEY must have at least 32 characters.")
+    if any(len(key.reveal()) < 32 for key in settings.encryption_keys):
+        raise BadSetting(
+            "ENCRYPTION_KEY must have at least 32 characters; of several keys, with commas "
+            "between them, each."
+        )
     if not re.match(r"https?://[^/\s]+\Z", settings.public_url):
         raise BadSetting("PUBLIC_URL must be http://HOST or https://HOST, without a path.")
     if not _DOMAIN.match(settings.temporary_domain):

@@ -20,6 +20,8 @@ def read(**changes: str) -> Settings:
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"ENCRYPTION_KEY": "short"}, "ENCRYPTION_KEY"),
+        ({"ENCRYPTION_KEY": "e" * 32 + ","}, "ENCRYPTION_KEY"),
         ({"PORT": "http"}, "PORT"),
         ({"SMTP_LISTEN": "2525"}, "SMTP_LISTEN"),
         ({"SMTP_LISTEN": "host:70000"}, "SMTP_LISTEN"),
