@@ -6,7 +6,7 @@ from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
     *("access", "authentication", "consumer", "domain", "event", "ingest", "label", "mailbox"),
-    *("message", "outbound", "refused_mail", "search", "tenant", "ticket", "user"),
+    *("message", "outbound", "refused_mail", "search", "sign_in", "tenant", "ticket", "user"),
 )
 
 APP_CONFIG = AppConfig(

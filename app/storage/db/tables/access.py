@@ -30,6 +30,8 @@ class SignInRequest(Table, tablename="sign_in_request"):
     id = UUID(primary_key=True, default=None)
     email = Varchar(length=320, help_text="normalised")
     next_path = Varchar(length=1000, default="")
+    secret_hash = Bytea(help_text="of the cookie of the browser that asked")
+    browser_kind = Varchar(length=60)
     attempts = Integer(default=0)
     next_attempt_at = Timestamptz(
         default=None, index=True, help_text="while somebody tries: when the next may"
@@ -44,9 +46,21 @@ class SignInLink(Table, tablename="sign_in_link"):
     user_id = ForeignKey(User, null=False, default=None, db_column_name="user_id", index=True)
     token_hash = Bytea(unique=True)
     next_path = Varchar(length=1000, default="", help_text="where to go once signed in")
+    secret_hash = Bytea(null=True, default=None, help_text="the one browser that may use it")
+    browser_kind = Varchar(length=60, default="", help_text="if it must be of this kind")
+    code_hash = Bytea(null=True, default=None, index=True, help_text="of what may be typed instead")
     created_at = Timestamptz(default=None)
     expires_at = Timestamptz(default=None)
     consumed_at = Timestamptz(null=True, default=None)
+
+
+class SignInTries(Table, tablename="sign_in_tries"):
+    """How often a code was typed for one request, whether or not anybody has its address."""
+
+    secret_hash = Bytea(primary_key=True)
+    email = Varchar(length=320)
+    tries = Integer(default=0)
+    expires_at = Timestamptz(default=None, index=True)
 
 
 class Session(Table, tablename="session"):
@@ -55,6 +69,15 @@ class Session(Table, tablename="session"):
     id = UUID(primary_key=True, default=None)
     user_id = ForeignKey(User, null=False, default=None, db_column_name="user_id", index=True)
     user_agent = Varchar(length=300, default="")
+    method = Varchar(length=20, default="mail", help_text="how they signed in")
+    network = Varchar(length=60, default="", help_text="from where")
+    sso_tenant_id = ForeignKey(
+        Tenant,
+        default=None,
+        db_column_name="sso_tenant_id",
+        index=True,
+        help_text="whose provider vouched for them",
+    )
     created_at = Timestamptz(default=None)
     last_seen_at = Timestamptz(default=None)
     renewed_at = Timestamptz(default=None, help_text="when its newest token was given")
