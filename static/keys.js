@@ -6,7 +6,7 @@
   const main = document.getElementById("main");
 
   const walk = (step) => {
-    const rows = [...main.querySelectorAll(".row")];
+    const rows = [...main.querySelectorAll(".row, .table tr:has(th a)")];
     const current = rows.indexOf(selected());
     const next = current < 0 ? rows[0] : rows[current + step];
     next?.querySelector("a").focus();
@@ -14,7 +14,7 @@
   };
 
   // The row that has the focus, or the one that the reader has just come back from.
-  const selected = () => document.activeElement.closest(".row") ?? main.querySelector(".row:target");
+  const selected = () => document.activeElement.closest(".row, tr") ?? main.querySelector(".row:target");
 
   const click = (element) => {
     element?.click();

@@ -3,8 +3,10 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Request
 from markupsafe import Markup
 
 from app.core.clock import Clock
@@ -17,7 +19,8 @@ TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
 def create_environment(clock: Clock, assets: Assets) -> Environment:
     """The environment that renders every template; escaping is always on.
 
-    Templates see `asset(name)`, `icon(name)` and `draw_rows(rows, base_url, view)`, and the filters
+    Templates see `asset(name)`, `icon(name)`, `granted(request)` and
+    `draw_rows(rows, base_url, view)`, and the filters
     `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable` and
     `file_icon`. An undefined variable raises.
     """
@@ -29,7 +32,7 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"asset": assets.url, "icon": assets.icon}
+    environment.globals |= {"asset": assets.url, "icon": assets.icon, "granted": list_granted}
     environment.filters |= {
         "age": lambda moment: draw_age(moment, clock.now()),
         "time_left": lambda moment: describe_time_left(moment, clock.now()),
@@ -56,6 +59,15 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         ),
     }
     return environment
+
+
+def list_granted(request: Request[Any, Any, Any] | None) -> frozenset[str]:
+    """The permissions of whoever asks, so that a page offers only what they may open, and the word
+    `operator` where they run the installation. Empty for visitors."""
+    grant = request.scope["state"].get("grant") if request is not None else None
+    if grant is None:
+        return frozenset()
+    return frozenset(grant.permissions) | ({"operator"} if grant.is_operator else set())
 
 
 # Names of our own: strftime's change with the locale of the process.

@@ -74,6 +74,7 @@ async def show_design(clock: Given[Clock], assets: Given[Assets]) -> Template:
                 Notice("Nothing had to be changed.", None),
             ),
             "notice": None,
+            "granted": lambda _: frozenset(("admin", "operator")),
             "icon_names": sorted(assets.icons),
         },
     )

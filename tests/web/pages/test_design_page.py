@@ -17,7 +17,7 @@ async def test_design_shows_every_part(web: httpx.AsyncClient) -> None:
     tree = LexborHTMLParser(answer.text)
     assert len(tree.css("main .row")) == 8
     assert len(tree.css("main .toast")) == 4
-    assert len({empty.text() for empty in tree.css("main .empty")}) == 7
+    assert len({empty.text() for empty in tree.css("main .empty")}) == 9
     ids = [node.attributes["id"] for node in tree.css("[id]")]
     assert len(ids) == len(set(ids))
     assert not tree.css("style, [style], script:not([data-scripts])")
