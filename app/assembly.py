@@ -61,6 +61,7 @@ from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
 from app.storage.doorbell import Doorbell
 from app.storage.refused_mail import RefusedMailFolder
+from app.storage.sealed_secrets import SealedSecrets
 from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
 from app.storage.stores import open_blobs, open_spool
@@ -79,6 +80,7 @@ class Services:
     doorbell: Doorbell
     egress: Egress
     keyring: Keyring
+    sealed_secrets: SealedSecrets
     blobs: BlobStore
     spool: Spool
     log: EventLog
@@ -190,6 +192,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     doorbell = Doorbell(settings.redis_url.reveal())
     blobs = open_blobs(settings)
     egress = Egress(settings.egress_allow)
+    keyring = Keyring(settings.encryption_keys)
     log = EventLog(database, doorbell, clock, ids)
     sessions = Sessions(database, log, clock, ids)
     domains = Domains(database, log, clock, ids)
@@ -203,7 +206,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         database=database,
         doorbell=doorbell,
         egress=egress,
-        keyring=Keyring(settings.encryption_keys),
+        keyring=keyring,
+        sealed_secrets=SealedSecrets(database, keyring),
         blobs=blobs,
         spool=open_spool(settings, clock, ids),
         log=log,

@@ -127,6 +127,15 @@ def _add_operations(verbs: _Verbs) -> None:
     again.add_argument("--mailbox", metavar="ADDRESS", help="only of this mailbox")
     _talk_to_installation(again, "app.cli.reindex:reindex")
 
+    rotate = _add_noun(
+        verbs,
+        "keys",
+        "rotate-encryption",
+        "app.cli.encryption:rotate",
+        "change the key that stored secrets are sealed with",
+    )
+    rotate.description = "Does the next step and says which comes after it (docs/secrets.md)."
+
     _add_spool(verbs)
 
     group = verbs.add_parser("quarantine", help="what could not be taken in")

@@ -1,7 +1,7 @@
 """The two keys that `pillarbox up` makes once and keeps."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,9 +31,34 @@ def keep_keys(data: Path, environment: Mapping[str, str], ids: Ids) -> Mapping[s
             f"{path} is gone or incomplete: put it back, or set {' and '.join(missing)} "
             "to what it held."
         )
-    made = {name: base64.urlsafe_b64encode(ids.random_bytes(32)).decode() for name in missing}
+    made = {name: _new_key(ids) for name in missing}
     write_private(path, msgspec.json.encode({**kept, **made}))
     return {**keys, **made}
+
+
+def kept_encryption_keys(data: Path) -> Sequence[str]:
+    """Those that `data` keeps, the one that seals first. Raises `BadSetting`."""
+    return [key for key in _read(data / _FILE).get("ENCRYPTION_KEY", "").split(",") if key]
+
+
+def add_encryption_key(data: Path, ids: Ids) -> None:
+    """Puts a new one before those that `data` keeps; `up` uses it from its next start."""
+    _write_encryption_keys(data, [_new_key(ids), *kept_encryption_keys(data)])
+
+
+def keep_encryption_key(data: Path, key: str) -> None:
+    """`data` keeps no other any more."""
+    _write_encryption_keys(data, [key])
+
+
+def _write_encryption_keys(data: Path, keys: Sequence[str]) -> None:
+    path = data / _FILE
+    kept = {**_read(path), "ENCRYPTION_KEY": ",".join(keys)}
+    write_private(path, msgspec.json.encode(kept))
+
+
+def _new_key(ids: Ids) -> str:
+    return base64.urlsafe_b64encode(ids.random_bytes(32)).decode()
 
 
 def _read(path: Path) -> Mapping[str, str]:
