@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -18,14 +18,12 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
 
-from app.access.sessions import Session
 from app.assembly import Services, assemble
 from app.core.collector import collect_seldom
 from app.core.errors import PillarboxError
 from app.core.log import configure_logging
 from app.settings import read_settings
 from app.storage.spool.port import SpoolWriter
-from app.web.api.credentials import require_key
 from app.web.api.events import events_router
 from app.web.api.health import health_router
 from app.web.api.messages import messages_router
@@ -34,8 +32,7 @@ from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.callbacks.inbound import receive_message
 from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
-from app.web.given import Given
-from app.web.origin import require_own_origin
+from app.web.guards import Guard, allow_public, granted, signed_in
 from app.web.pages.design import show_design
 from app.web.pages.downloads import (
     download_raw,
@@ -109,7 +106,6 @@ def web_application(services: Services) -> Litestar:
             "/",
             route_handlers=_PAGES,
             include_in_schema=False,
-            guards=[require_own_origin(services.settings.public_url)],
             request_max_body_size=_MAX_FORM_BYTES,
         ),
         send_asset,
@@ -177,10 +173,18 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         handlers,
         dependencies={
             **{name: _given(part) for name, part in parts.items()},
-            "grant": Provide(require_key),
-            "session": Provide(_find_session),
+            "grant": Provide(granted, sync_to_thread=False),
+            "session": Provide(signed_in, sync_to_thread=False),
             "spool": Provide(_find_spool, sync_to_thread=False),
         },
+        guards=[
+            Guard(
+                cookies,
+                services.keys,
+                services.settings.trusted_proxies,
+                services.settings.public_url,
+            )
+        ],
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
         middleware=[compress_pages],
         before_send=[add_security_headers, cookies.send_new_token],
@@ -193,7 +197,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         openapi_config=OpenAPIConfig(
             title="Pillarbox",
             version="1",
-            path=_API,
+            openapi_router=Router(
+                _API, route_handlers=[], include_in_schema=False, opt=allow_public()
+            ),
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         request_max_body_size=2 * services.settings.smtp_max_message_bytes,
@@ -218,12 +224,6 @@ def _lifespan(services: Services, *, with_spool: bool) -> Any:
 
 def _given(part: object) -> Provide:
     return Provide(lambda: part, use_cache=True, sync_to_thread=False)
-
-
-async def _find_session(
-    request: Request[Any, Any, Any], session_cookies: Given[SessionCookies]
-) -> Session:
-    return await session_cookies.session(request)
 
 
 def _find_spool(state: State) -> SpoolWriter:

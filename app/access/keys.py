@@ -5,31 +5,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.access.grants import Actor, Grant
+from app.access.permissions import SCOPES, Permission
 from app.core.clock import Clock
-from app.core.errors import InvalidInput, NotAllowed, Unauthenticated
+from app.core.errors import InvalidInput, Unauthenticated
 from app.core.ids import Ids
 from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
 from app.storage.db.database import Database
 
-SCOPES = ("messages:read", "events:read")
 _PREFIX_LENGTH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the holder of a key may do. None in a list of ids stands for every one of the tenant."""
-
-    key_id: UUID
-    tenant_id: UUID
-    scopes: frozenset[str]
-    mailbox_ids: Sequence[UUID] | None
-
-    def require(self, scope: str) -> None:
-        """Raises `NotAllowed` unless the key has this scope."""
-        if scope not in self.scopes:
-            raise NotAllowed(f"This key does not have the scope {scope}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +39,7 @@ class ApiKeys:
         """A new key, to be shown once. An empty list of domains or mailboxes allows all of the
         tenant's. Raises `InvalidInput` for an unknown scope or none."""
         if not scopes or not set(scopes) <= set(SCOPES):
-            raise InvalidInput(f"A key needs at least one scope of {', '.join(SCOPES)}.")
+            raise InvalidInput(f"A key needs at least one scope of {', '.join(sorted(SCOPES))}.")
         key = self.ids.random_bytes(32).hex()
         key_id = self.ids.new()
         async with self.log.transaction() as transaction:
@@ -81,16 +67,18 @@ class ApiKeys:
             )
         return key
 
-    async def authenticate(self, key: str) -> Grant:
-        """What this key grants. Raises `Unauthenticated` for an unknown, expired or revoked one."""
+    async def authenticate(self, key: str, address: str = "") -> Grant:
+        """What this key grants to a client at this IP address. Raises `Unauthenticated` for an
+        unknown, expired or revoked one."""
         row = await self.database.fetch_one(_AUTHENTICATE, _hash(key), self.clock.now())
         if row is None:
             raise Unauthenticated("The API key is not valid.")
         limited = bool(row["domain_ids"] or row["mailbox_ids"])
         return Grant(
-            key_id=row["id"],
+            actor=Actor("key", row["id"], row["prefix"], address),
             tenant_id=row["tenant_id"],
-            scopes=frozenset(row["scopes"]),
+            permissions=frozenset(map(Permission, row["scopes"])),
+            domain_ids=row["domain_ids"] or None,
             mailbox_ids=row["allowed"] if limited else None,
         )
 
@@ -102,7 +90,7 @@ with used as (
     where key_hash = $1
         and (last_used_at is null or last_used_at < $2::timestamptz - interval '1 minute')
 )
-select id, tenant_id, scopes, domain_ids, mailbox_ids, array(
+select id, prefix, tenant_id, scopes, domain_ids, mailbox_ids, array(
     select mailbox.id from mailbox
     where mailbox.tenant_id = api_key.tenant_id
         and (api_key.domain_ids <> '{}' or api_key.mailbox_ids <> '{}')

@@ -45,13 +45,23 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser: who, and the tenant whose mail is shown."""
+    """A signed-in browser: who, and the tenant whose mail is shown, with their role in it."""
 
     id: UUID
     user_id: UUID
     email: str
     tenant_id: UUID
     role: str
+    is_operator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantChoice:
+    """A tenant that somebody is a member of."""
+
+    id: UUID
+    name: str
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,14 @@ class Sessions:
         row = await self.database.fetch_one(_FIND, token_hash, now, now - IDLE_TTL)
         if row is None:
             raise Unauthenticated("You are signed out.")
-        session = Session(row["id"], row["user_id"], row["email"], row["tenant_id"], row["role"])
+        session = Session(
+            row["id"],
+            row["user_id"],
+            row["email"],
+            row["tenant_id"],
+            row["role"],
+            row["is_operator"],
+        )
         replaced_at = row["replaced_at"]
         if replaced_at is not None and replaced_at <= now - REPLACED_GRACE:
             await self._end_reused(session)
@@ -141,6 +158,31 @@ class Sessions:
             _LISTED,
         )
         return [SessionView(**row) for row in rows]
+
+    async def list_tenants(self, session: Session) -> Sequence[TenantChoice]:
+        """The tenants that this session may switch to, and the one it is in, by name."""
+        rows = await self.database.fetch(
+            """select tenant.id, tenant.name, tenant.id = $2 as is_current
+            from membership join tenant on tenant.id = membership.tenant_id
+            where user_id = $1 order by lower(tenant.name), tenant.id limit $3""",
+            session.user_id,
+            session.tenant_id,
+            _LISTED,
+        )
+        return [TenantChoice(**row) for row in rows]
+
+    async def switch_tenant(self, session: Session, tenant_id: UUID) -> None:
+        """From now on this session is in that tenant. Raises `NotFound` for one that its user is
+        no member of."""
+        switched = await self.database.fetch_value(
+            """update session set tenant_id = $2 where id = $1 and exists (
+                select from membership where user_id = session.user_id and tenant_id = $2
+            ) returning true""",
+            session.id,
+            tenant_id,
+        )
+        if not switched:
+            raise NotFound("There is no such tenant.")
 
     async def sign_out(self, session: Session) -> None:
         """Ends the session, as its own browser asked."""
@@ -233,15 +275,16 @@ class Sessions:
         )
 
 
+# Who is no longer in the tenant that their session was in finds themself in another of theirs.
 _FIND = """
-select session.id, session.user_id, email, tenant_id, role, last_seen_at,
+select session.id, session.user_id, email, is_operator, membership.tenant_id, role, last_seen_at,
     session_token.created_at, used_at, replaced_at
 from session_token
 join session on session.id = session_token.session_id
 join user_account on user_account.id = session.user_id
 join membership on membership.user_id = session.user_id
 where token_hash = $1 and expires_at > $2 and last_seen_at > $3
-order by membership.id limit 1
+order by membership.tenant_id is not distinct from session.tenant_id desc, membership.id limit 1
 """
 
 _NOTE_SEEN = "update session set last_seen_at = $2 where id = $1 and last_seen_at < $2"

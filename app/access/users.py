@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.access.permissions import ROLES
 from app.core.clock import Clock
 from app.core.errors import InvalidInput
 from app.core.ids import Ids
 from app.mime.addresses import is_valid_address, normalise_address
 from app.storage.db.database import Database
-
-ROLES = ("owner", "admin", "agent", "viewer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,13 @@ class Users:
     clock: Clock
     ids: Ids
 
-    async def add(self, email: str, tenant_id: UUID, role: str) -> User:
+    async def add(
+        self, email: str, tenant_id: UUID, role: str, *, is_operator: bool = False
+    ) -> User:
         """Gives the person of this address a role in the tenant, in place of an earlier one.
 
-        Raises `InvalidInput` for what is no address or no role.
+        An operator of the installation stays one. Raises `InvalidInput` for what is no address or
+        no role.
         """
         if not is_valid_address(email):
             raise InvalidInput(f"{email!r} is not an e-mail address.")
@@ -39,10 +41,14 @@ class Users:
         now = self.clock.now()
         async with self.database.transaction() as connection:
             user_id = await connection.fetchval(
-                """insert into user_account (id, email, created_at) values ($1, $2, $3)
-                on conflict (email) do update set email = excluded.email returning id""",
+                """insert into user_account (id, email, is_operator, created_at)
+                values ($1, $2, $3, $4)
+                on conflict (email) do update
+                    set is_operator = user_account.is_operator or excluded.is_operator
+                returning id""",
                 self.ids.new(),
                 email,
+                is_operator,
                 now,
             )
             await connection.execute(

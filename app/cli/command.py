@@ -86,6 +86,7 @@ def _add_directory(verbs: _Verbs) -> None:
     add.add_argument("email")
     add.add_argument("--tenant", required=True)
     add.add_argument("--role", required=True, help="owner, admin, agent or viewer")
+    add.add_argument("--operator", action="store_true", help="may see all of the installation")
 
     create = _add_noun(verbs, "key", "create", "app.cli.directory:create_key", "make an API key")
     create.add_argument("--tenant", required=True)

@@ -61,7 +61,9 @@ def add_mailbox(options: argparse.Namespace) -> None:
 def add_user(options: argparse.Namespace) -> None:
     async def work(services: Services) -> None:
         tenant = await services.tenants.find(options.tenant)
-        user = await services.users.add(options.email, tenant.id, options.role)
+        user = await services.users.add(
+            options.email, tenant.id, options.role, is_operator=options.operator
+        )
         link = await services.sign_in.create_link(user.id)
         url = f"{services.settings.public_url}/sign-in/{link}"
         _say(options, f"{user.email} signs in once at {url}", id=user.id, sign_in_url=url)

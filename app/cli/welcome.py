@@ -18,7 +18,9 @@ async def greet(run: RunFile) -> Sequence[str]:
         await ensure_temporary_domain(services.tenants, services.domains, settings.temporary_domain)
         inbox = await services.inboxes.create()
         tenant = await ensure_tenant(services.tenants, FIRST_TENANT, "enterprise")
-        admin = await services.users.add(f"admin@{settings.temporary_domain}", tenant.id, "owner")
+        admin = await services.users.add(
+            f"admin@{settings.temporary_domain}", tenant.id, "owner", is_operator=True
+        )
         link = await services.sign_in.create_link(admin.id)
     url = settings.public_url
     return [

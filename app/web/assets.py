@@ -19,6 +19,7 @@ from markupsafe import Markup
 from app.core.errors import NotFound
 from app.web.compression import accepts_gzip
 from app.web.given import Given
+from app.web.guards import allow_public
 
 STATIC_FOLDER = Path(__file__).parents[2] / "static"
 LIBRARY = "htmx.js"
@@ -70,7 +71,7 @@ class Assets:
         return self.icons[name]
 
 
-@get("/static/{path:path}", include_in_schema=False, sync_to_thread=False)
+@get("/static/{path:path}", include_in_schema=False, sync_to_thread=False, opt=allow_public())
 def send_asset(
     request: Request[Any, Any, Any],
     path: FromPath[str],

@@ -31,19 +31,25 @@ def keep_rows(
     template = environment.get_template("messages/_row.html")
 
     @lru_cache(_KEPT_ROWS)
-    def draw(row: MessageRow, base_url: str, view: View | None, _age: str) -> str:
-        return template.render(rows=[row], base_url=base_url, view=view)
+    def draw(row: MessageRow, base_url: str, view: View | None, may_write: bool, _age: str) -> str:
+        return template.render(rows=[row], base_url=base_url, view=view, may_write=may_write)
 
     @lru_cache(_KEPT_PAGES)
     def draw_page(
-        rows: tuple[MessageRow, ...], base_url: str, view: View | None, _moment: int
+        rows: tuple[MessageRow, ...],
+        base_url: str,
+        view: View | None,
+        may_write: bool,
+        _moment: int,
     ) -> Markup:
-        drawn = (draw(row, base_url, view, say_age(row.received_at)) for row in rows)
+        drawn = (draw(row, base_url, view, may_write, say_age(row.received_at)) for row in rows)
         return Markup("".join(drawn))  # noqa: S704
 
-    def draw_rows(rows: Sequence[MessageRow], base_url: str, view: View | None) -> Markup:
+    def draw_rows(
+        rows: Sequence[MessageRow], base_url: str, view: View | None, may_write: bool
+    ) -> Markup:
         moment = int(clock.now().timestamp()) // _PAGE_SECONDS
-        return draw_page(tuple(rows), base_url, view, moment)
+        return draw_page(tuple(rows), base_url, view, may_write, moment)
 
     return draw_rows
 

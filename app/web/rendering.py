@@ -20,7 +20,7 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
     """The environment that renders every template; escaping is always on.
 
     Templates see `asset(name)`, `icon(name)`, `granted(request)` and
-    `draw_rows(rows, base_url, view)`, and the filters
+    `draw_rows(rows, base_url, view, may_write)`, and the filters
     `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable` and
     `file_icon`. An undefined variable raises.
     """
@@ -55,7 +55,7 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "draw_toolbar": keep_part(
             environment,
             "messages/_toolbar.html",
-            *("view", "title", "mailbox_address", "labels", "base_url", "position"),
+            *("view", "title", "mailbox_address", "labels", "base_url", "position", "may_write"),
         ),
     }
     return environment

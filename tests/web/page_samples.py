@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from markupsafe import Markup
 
-from app.access.sessions import SessionView
+from app.access.sessions import SessionView, TenantChoice
 from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
 from app.inbox.refused import RefusedRow
@@ -110,7 +110,12 @@ _TEMPORARY_LIST = {
     "next_cursor": None,
     "position": 5,
 }
-_SIGNED_IN = {"base_url": "/inbox", "signed_in_as": "ada@acme.example", "csrf_token": "proof"}
+_SIGNED_IN = {
+    "base_url": "/inbox",
+    "signed_in_as": "ada@acme.example",
+    "csrf_token": "proof",
+    "may_write": True,
+}
 LABELS = (
     LabelView(UUID(int=11), "Bills", "amber"),
     LabelView(UUID(int=12), "Travel", "blue"),
@@ -300,6 +305,10 @@ def make_refused(**changes: Any) -> RefusedRow:
 
 
 def _make_settings_pages() -> list[Page]:
+    tenants = [
+        TenantChoice(UUID(int=number), name, number == 1)
+        for number, name in enumerate(("Acme", "Öl & Söhne", "<b>Bold</b>"))
+    ]
     sessions = [
         SessionView(UUID(int=number), HOSTILE, NOW - timedelta(days=30), NOW, number == 1)
         for number in (1, 2, 3)
@@ -311,7 +320,11 @@ def _make_settings_pages() -> list[Page]:
             Page(
                 f"sessions, {number}",
                 "settings/sessions.html",
-                {**_SIGNED_IN, "sessions": [(view, "A browser") for view in sessions[:number]]},
+                {
+                    **_SIGNED_IN,
+                    "tenants": tenants[:number],
+                    "sessions": [(view, "A browser") for view in sessions[:number]],
+                },
             )
             for number in (1, 3)
         ),

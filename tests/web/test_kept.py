@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 from page_samples import NOW, FixedClock, make_hostile_row, make_row
 
@@ -22,7 +23,9 @@ def drawing(clock: Clock):  # type: ignore[no-untyped-def]
     environment = create_environment(clock, Assets.of(STATIC_FOLDER))
     fresh = environment.get_template("messages/_row.html")
     kept = environment.globals["draw_rows"]
-    return kept, lambda rows, base_url, view: fresh.render(rows=rows, base_url=base_url, view=view)
+    return kept, lambda rows, base_url, view, may_write: fresh.render(
+        rows=rows, base_url=base_url, view=view, may_write=may_write
+    )
 
 
 def test_kept_rows_are_what_the_template_draws_whatever_changed() -> None:
@@ -40,15 +43,16 @@ def test_kept_rows_are_what_the_template_draws_whatever_changed() -> None:
     ]
     for _ in range(2):
         for base_url, view in (("/inbox", View(folder="inbox")), ("/t/x", None)):
-            for one in variants:
-                assert kept([one], base_url, view) == fresh([one], base_url, view)
-        assert kept(variants, "/inbox", View()) == fresh(variants, "/inbox", View())
+            for one, may_write in product(variants, (True, False)):
+                drawn = kept([one], base_url, view, may_write)
+                assert drawn == fresh([one], base_url, view, may_write)
+        assert kept(variants, "/inbox", View(), True) == fresh(variants, "/inbox", View(), True)
 
 
 def test_row_grows_older_while_it_is_kept() -> None:
     clock = Clock()
     kept, fresh = drawing(clock)
     row = make_row()
-    before = kept([row], "/inbox", None)
+    before = kept([row], "/inbox", None, True)
     clock.moved = timedelta(minutes=1)
-    assert kept([row], "/inbox", None) == fresh([row], "/inbox", None) != before
+    assert kept([row], "/inbox", None, True) == fresh([row], "/inbox", None, True) != before

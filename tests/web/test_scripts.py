@@ -133,6 +133,7 @@ def changes(
         counts=Counts(unread),
         base_url="/inbox",
         csrf_token="proof",
+        may_write=True,
         view=View(folder="inbox"),
     )
 

@@ -202,6 +202,7 @@ def test_action_answers_with_rows_and_the_way_back(
         counts=Counts(3),
         base_url="/inbox",
         csrf_token="proof",
+        may_write=True,
         view=View(folder="archive"),
     )
     tree = LexborHTMLParser(html)
@@ -237,6 +238,18 @@ def test_row_of_ones_own_mail_can_be_selected_and_starred(environment: Environme
         assert node.css_matches(f"[type=checkbox][name=ids][value='{row.id}']")
         assert node.css_matches(f"button[name={name}][value='{row.id}']")
     assert not parse(environment, _PAGES["temporary"]).css(".row input, .row button")
+
+
+def test_who_may_only_read_is_offered_nothing_else(environment: Environment) -> None:
+    """Selecting stays, as what is selected can be downloaded."""
+    for name in ("inbox", "inbox, one mailbox"):
+        tree = parse(environment, _PAGES[name], rows=[make_row()], may_write=False)
+        assert tree.css(".row [name=ids]")
+        assert not tree.css(".row button")
+        buttons = tree.css(".toolbar button[name], .toolbar button[formaction]")
+        assert [button.attributes["formaction"] for button in buttons] == ["/inbox/raw-zip"]
+    assert parse(environment, _PAGES["message, text"]).css("form.one")
+    assert not parse(environment, _PAGES["message, text"], may_write=False).css("form.one")
 
 
 def test_row_opens_within_the_view_it_is_listed_in(environment: Environment) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
-    *("access", "authentication", "consumer", "domain", "event", "ingest", "label", "mailbox"),
-    *("message", "outbound", "refused_mail", "search", "sign_in", "tenant", "ticket", "user"),
+    *("access", "audit", "authentication", "consumer", "domain", "event", "ingest", "label"),
+    *("mailbox", "message", "outbound", "refused_mail", "search", "sign_in", "tenant", "ticket"),
+    "user",
 )
 
 APP_CONFIG = AppConfig(

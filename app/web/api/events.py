@@ -9,14 +9,14 @@ import msgspec
 from litestar import Router, get
 from litestar.params import QueryParameter
 
-from app.access.keys import Grant
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.eventlog.event import Event
 from app.eventlog.read import EventFilter, read_events
 from app.storage.db.database import Database
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.parameters import After, Limit
-
-_SCOPE = "events:read"
 
 
 class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class EventList(msgspec.Struct, frozen=True):
     next_cursor: int
 
 
-@get("/")
+@get("/", opt=allow(Permission.EVENTS_READ))
 async def list_all(
     grant: Given[Grant],
     database: Given[Database],
@@ -49,7 +49,6 @@ async def list_all(
     limit: Limit = 100,
 ) -> EventList:
     """The events of the key's tenant, or of the mailboxes that the key is limited to."""
-    grant.require(_SCOPE)
     wanted = EventFilter(
         tenant_id=grant.tenant_id,
         mailbox_ids=grant.mailbox_ids,

@@ -11,6 +11,7 @@ from app.storage.db.database import Database
 from app.storage.db.migrate import has_newest_schema
 from app.storage.doorbell import Doorbell
 from app.web.given import Given
+from app.web.guards import allow_public
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -24,13 +25,13 @@ class Readiness(msgspec.Struct, frozen=True):
     missing: Sequence[str]
 
 
-@get("/health")
+@get("/health", opt=allow_public())
 async def show_health() -> Health:
     """The process answers."""
     return Health("ok")
 
 
-@get("/ready")
+@get("/ready", opt=allow_public())
 async def show_readiness(
     database: Given[Database], doorbell: Given[Doorbell], blobs: Given[BlobStore]
 ) -> Response[Readiness]:

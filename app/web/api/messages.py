@@ -10,16 +10,17 @@ from litestar import Router, get
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Stream
 
-from app.access.keys import Grant
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.directory.mailboxes import Mailboxes
-from app.inbox.listing import Access, MessageRow, list_messages
+from app.inbox.listing import MessageRow, list_messages
 from app.inbox.reading import MessageView, Reading
 from app.storage.db.database import Database
+from app.web.access import readable, readable_in
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.pages.messages import MessagePages
 from app.web.parameters import Cursor, Limit
-
-_SCOPE = "messages:read"
 
 
 class MessageSummary(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -83,9 +84,7 @@ async def list_all(
     limit: Limit = 50,
 ) -> MessageList:
     """The messages that the key may read, all of them or those of one mailbox (an address)."""
-    access = read_access(grant)
-    if mailbox is not None:
-        access = access.narrow((await mailboxes.find(mailbox, grant.tenant_id)).id)
+    access = await readable_in(grant, mailboxes, mailbox)
     page = await list_messages(database, access, cursor=cursor, limit=limit)
     return MessageList([summarise(row) for row in page.rows], page.next_cursor)
 
@@ -94,7 +93,7 @@ async def list_all(
 async def show(
     grant: Given[Grant], reading: Given[Reading], message_id: FromPath[UUID]
 ) -> MessageDetail:
-    return _detail(await reading.open(read_access(grant), message_id))
+    return _detail(await reading.open(readable(grant), message_id))
 
 
 @get("/{message_id:uuid}/raw", status_code=303)
@@ -102,7 +101,7 @@ async def link_raw(
     grant: Given[Grant], messages: Given[MessagePages], message_id: FromPath[UUID]
 ) -> Redirect:
     """Leads to a signed link, good for ten minutes, that serves the raw message."""
-    return await messages.raw(read_access(grant), message_id)
+    return await messages.raw(readable(grant), message_id)
 
 
 @get("/{message_id:uuid}/attachments/{attachment_id:uuid}")
@@ -112,13 +111,7 @@ async def download_attachment(
     message_id: FromPath[UUID],
     attachment_id: FromPath[UUID],
 ) -> Stream:
-    return await messages.attachment(read_access(grant), message_id, attachment_id)
-
-
-def read_access(grant: Grant) -> Access:
-    """What a key may read. Raises `NotAllowed` without the scope for it."""
-    grant.require(_SCOPE)
-    return Access(grant.tenant_id, grant.mailbox_ids)
+    return await messages.attachment(readable(grant), message_id, attachment_id)
 
 
 def summarise(row: MessageRow) -> MessageSummary:
@@ -160,5 +153,8 @@ def _fields(row: MessageRow) -> dict[str, Any]:
 
 
 messages_router = Router(
-    "/messages", route_handlers=[list_all, show, link_raw, download_attachment], tags=["messages"]
+    "/messages",
+    route_handlers=[list_all, show, link_raw, download_attachment],
+    opt=allow(Permission.MESSAGES_READ),
+    tags=["messages"],
 )

@@ -7,11 +7,14 @@ import msgspec
 from litestar import Router, get
 from litestar.params import FromQuery, QueryParameter
 
-from app.access.keys import Grant
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.directory.mailboxes import Mailboxes
 from app.search.search import Search
-from app.web.api.messages import MessageSummary, read_access, summarise
+from app.web.access import readable_in
+from app.web.api.messages import MessageSummary, summarise
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.parameters import Cursor, Limit
 
 Words = Annotated[
@@ -28,7 +31,7 @@ class SearchResults(msgspec.Struct, frozen=True):
     notes: Sequence[str]
 
 
-@get("/")
+@get("/", opt=allow(Permission.MESSAGES_READ))
 async def search_messages(
     grant: Given[Grant],
     search: Given[Search],
@@ -39,9 +42,7 @@ async def search_messages(
     limit: Limit = 50,
 ) -> SearchResults:
     """The messages that the key may read and that match, in all mailboxes or in one."""
-    access = read_access(grant)
-    if mailbox is not None:
-        access = access.narrow((await mailboxes.find(mailbox, grant.tenant_id)).id)
+    access = await readable_in(grant, mailboxes, mailbox)
     found = await search.find(access, q, cursor=cursor, limit=limit)
     return SearchResults([summarise(row) for row in found.rows], found.next_cursor, found.notes)
 

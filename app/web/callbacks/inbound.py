@@ -20,6 +20,7 @@ from app.mime.addresses import is_valid_address
 from app.settings import Settings
 from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
 from app.web.given import Given
+from app.web.guards import allow_token
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Accepted(msgspec.Struct, frozen=True):
     id: UUID
 
 
-@post("/events/inbound", status_code=202)
+@post("/events/inbound", status_code=202, opt=allow_token())
 async def receive_message(
     request: Request[Any, Any, Any],
     data: JSONBody[InboundMessage],

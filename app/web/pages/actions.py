@@ -14,15 +14,19 @@ from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.access.sessions import Session
 from app.core.errors import InvalidInput
 from app.inbox.actions import MAX_MESSAGES, Action, Actions, Outcome
 from app.inbox.labels import Labels
-from app.inbox.listing import Access, find_rows, list_messages, shows
+from app.inbox.listing import find_rows, list_messages, shows
 from app.inbox.sidebar import Counts, count_unread
 from app.storage.db.database import Database
+from app.web.access import readable
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.pages.lists import read_view
 from app.web.rendering import count
 
@@ -52,9 +56,10 @@ class Notice:
     undo_id: UUID | None
 
 
-@post("/actions", status_code=200)
+@post("/actions", status_code=200, opt=allow(Permission.MESSAGES_WRITE))
 async def act(
     request: Request[Any, Any, Any],
+    grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     database: Given[Database],
@@ -63,43 +68,39 @@ async def act(
 ) -> Template | Redirect:
     """`action` on every message of `ids`; or on one, from a button that is called as the action
     and has the message's id for a value. `label_id` says which label, or `name` a new one."""
-    await session_cookies.check_form(request, session)
     form = await request.form()
-    access = Access(session.tenant_id)
+    access = readable(grant)
     action, message_ids = _read_action(form)
     label_id = None
     if action in (Action.LABEL, Action.UNLABEL):
-        label_id = await _read_label(form, labels, session.tenant_id)
+        label_id = await _read_label(form, labels, grant.tenant_id)
     outcome = await actions.apply(access, session.user_id, action, message_ids, label_id)
-    return await _answer(request, session, session_cookies, database, form, action.value, outcome)
+    return await _answer(
+        request, grant, session, session_cookies, database, form, action.value, outcome
+    )
 
 
-@post("/undo/{undo_id:uuid}", status_code=200)
+@post("/undo/{undo_id:uuid}", status_code=200, opt=allow(Permission.MESSAGES_WRITE))
 async def undo(
     request: Request[Any, Any, Any],
     undo_id: FromPath[UUID],
+    grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     database: Given[Database],
     actions: Given[Actions],
 ) -> Template | Redirect:
-    await session_cookies.check_form(request, session)
     form = await request.form()
-    outcome = await actions.undo(Access(session.tenant_id), session.user_id, undo_id)
-    return await _answer(request, session, session_cookies, database, form, _UNDONE, outcome)
+    outcome = await actions.undo(readable(grant), session.user_id, undo_id)
+    return await _answer(request, grant, session, session_cookies, database, form, _UNDONE, outcome)
 
 
-@post("/labels/{label_id:uuid}/delete")
+@post("/labels/{label_id:uuid}/delete", opt=allow(Permission.MESSAGES_WRITE))
 async def delete_label(
-    request: Request[Any, Any, Any],
-    label_id: FromPath[UUID],
-    session: Given[Session],
-    session_cookies: Given[SessionCookies],
-    labels: Given[Labels],
+    label_id: FromPath[UUID], grant: Given[Grant], labels: Given[Labels]
 ) -> Redirect:
     """The word goes, the messages that had it stay."""
-    await session_cookies.check_form(request, session)
-    await labels.remove(session.tenant_id, label_id)
+    await labels.remove(grant.tenant_id, label_id)
     return Redirect("/inbox", status_code=303)
 
 
@@ -142,6 +143,7 @@ async def _read_label(form: FormMultiDict, labels: Labels, tenant_id: UUID) -> U
 
 async def _answer(
     request: Request[Any, Any, Any],
+    grant: Grant,
     session: Session,
     session_cookies: SessionCookies,
     database: Database,
@@ -157,13 +159,14 @@ async def _answer(
     if request.headers.get("hx-request") != "true":
         query = "&".join(filter(None, (view.query(), urlencode(facts))))
         return Redirect(f"/inbox?{query}", status_code=303)
-    access = Access(session.tenant_id)
+    access = readable(grant)
     context = {
         "notice": describe_notice(facts),
-        "counts": Counts(await count_unread(database, session.tenant_id)),
+        "counts": Counts(await count_unread(database, grant.tenant_id)),
         "base_url": "/inbox",
         "view": view,
         "csrf_token": session_cookies.csrf_token(session),
+        "may_write": True,
     }
     if done == _UNDONE:
         # Rows come back to where they were, which only the whole list shows.

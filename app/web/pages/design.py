@@ -16,6 +16,7 @@ from app.inbox.sidebar import Counts, MailboxView
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.web.assets import Assets
 from app.web.given import Given
+from app.web.guards import allow_public
 from app.web.pages.actions import Notice
 
 _LABELS = tuple(
@@ -50,7 +51,7 @@ _SNIPPET = "What the message begins with, as much of it as there is room for"
 _LONG = "a subject that does not know when to stop, and goes on, and then on again " * 2
 
 
-@get("/design")
+@get("/design", opt=allow_public())
 async def show_design(clock: Given[Clock], assets: Given[Assets]) -> Template:
     """Shows what there is. Nothing on it does anything."""
     return Template(
@@ -59,6 +60,7 @@ async def show_design(clock: Given[Clock], assets: Given[Assets]) -> Template:
             "base_url": "/inbox",
             "signed_in_as": "ada@acme.example",
             "csrf_token": "",
+            "may_write": True,
             "rows": _make_rows(clock),
             "next_cursor": "older",
             "position": None,

@@ -10,19 +10,20 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.access.rate_limits import RateLimits
-from app.access.sessions import Session
 from app.core.clock import Clock
 from app.core.errors import InvalidInput, NotFound
-from app.inbox.listing import Access
 from app.inbox.pictures import Picture, RemotePictures
 from app.inbox.raw_archive import RawArchive
 from app.inbox.signed_links import SHOWN_IN_PLACE, SignedLinks
 from app.settings import Settings
 from app.storage.blobs.port import BlobStore
+from app.web.access import readable
 from app.web.client import client_address
-from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow, allow_token
 
 _ONLY_BYTES = "default-src 'none'; sandbox"
 # For the frame around a mail, whose origin is its own.
@@ -39,7 +40,7 @@ _NOTHING = Picture(
 )
 
 
-@get("/raw/{token:str}")
+@get("/raw/{token:str}", opt=allow_token())
 async def download_raw(
     token: FromPath[str], links: Given[SignedLinks], blobs: Given[BlobStore]
 ) -> Stream:
@@ -50,25 +51,23 @@ async def download_raw(
     )
 
 
-@post("/inbox/raw-zip", status_code=303)
+@post("/inbox/raw-zip", status_code=303, opt=allow(Permission.MESSAGES_READ))
 async def link_raw_zip(
     request: Request[Any, Any, Any],
-    session: Given[Session],
-    session_cookies: Given[SessionCookies],
+    grant: Given[Grant],
     archive: Given[RawArchive],
     links: Given[SignedLinks],
 ) -> Redirect:
     """Leads to a signed link, good for ten minutes, to the raw messages that were selected."""
-    await session_cookies.check_form(request, session)
     try:
         message_ids = [UUID(given) for given in (await request.form()).getall("ids", [])]
     except (ValueError, AttributeError, TypeError) as error:
         raise InvalidInput("One of the messages is not named as it should be.") from error
-    link = await archive.select(Access(session.tenant_id), message_ids)
+    link = await archive.select(readable(grant), message_ids)
     return Redirect(links.sign_selection(link), status_code=303)
 
 
-@get("/raw-zip/{token:str}")
+@get("/raw-zip/{token:str}", opt=allow_token())
 async def download_raw_zip(
     token: FromPath[str], links: Given[SignedLinks], archive: Given[RawArchive], clock: Given[Clock]
 ) -> Stream:
@@ -81,7 +80,7 @@ async def download_raw_zip(
     )
 
 
-@get("/image/{token:str}")
+@get("/image/{token:str}", opt=allow_token())
 async def show_image(
     token: FromPath[str], links: Given[SignedLinks], blobs: Given[BlobStore]
 ) -> Stream:
@@ -96,7 +95,7 @@ async def show_image(
     )
 
 
-@get("/picture/{token:str}")
+@get("/picture/{token:str}", opt=allow_token())
 async def show_picture(
     request: Request[Any, Any, Any],
     token: FromPath[str],

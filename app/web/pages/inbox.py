@@ -7,15 +7,18 @@ from litestar import Request, Router, get
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.access.sessions import Session
 from app.core.errors import NotFound
 from app.directory.mailboxes import Mailboxes
-from app.inbox.listing import Access
 from app.inbox.sidebar import Counts, Sidebar, count_unread, read_sidebar
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
+from app.web.access import readable
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.pages.actions import act, delete_label, describe_notice, undo
 from app.web.pages.lists import Context, ListPages, read_view
 from app.web.pages.messages import MessagePages
@@ -34,6 +37,7 @@ _TITLES = {
 @get("/")
 async def show_inbox(
     request: Request[Any, Any, Any],
+    grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     database: Given[Database],
@@ -43,13 +47,13 @@ async def show_inbox(
 ) -> Template:
     """One page of a view. After an action without JavaScript it says what was done."""
     view = read_view(request.query_params)
-    access = _access(session, view.mailbox_id)
+    access = readable(grant).narrow(view.mailbox_id)
     address = None
     if view.mailbox_id is not None:
-        address = (await mailboxes.find_by_id(view.mailbox_id, session.tenant_id)).address
-    sidebar = await read_sidebar(database, session.tenant_id)
+        address = (await mailboxes.find_by_id(view.mailbox_id, grant.tenant_id)).address
+    sidebar = await read_sidebar(database, grant.tenant_id)
     context = {
-        **_context(session, session_cookies, view),
+        **_context(grant, session, session_cookies, view),
         "position": sidebar.position,
         "title": _title(view, sidebar),
         "mailbox_address": address,
@@ -64,6 +68,7 @@ async def show_inbox(
 @get("/live")
 async def follow_inbox(
     request: Request[Any, Any, Any],
+    grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     database: Given[Database],
@@ -73,16 +78,17 @@ async def follow_inbox(
     view = read_view(request.query_params)
 
     async def describe() -> Context:
-        counts = Counts(await count_unread(database, session.tenant_id))
-        return {**_context(session, session_cookies, view), "counts": counts}
+        counts = Counts(await count_unread(database, grant.tenant_id))
+        return {**_context(grant, session, session_cookies, view), "counts": counts}
 
-    return lists.stream(request, _access(session, view.mailbox_id), view, after, describe)
+    return lists.stream(request, readable(grant).narrow(view.mailbox_id), view, after, describe)
 
 
 @get("/m/{message_id:uuid}")
 async def show_message(
     request: Request[Any, Any, Any],
     message_id: FromPath[UUID],
+    grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     messages: Given[MessagePages],
@@ -90,11 +96,12 @@ async def show_message(
     listed = read_view(request.query_params)
     return await messages.show(
         request,
-        _access(session),
+        readable(grant),
         message_id,
         base_url=_BASE_URL,
         listed=listed,
-        context=_context(session, session_cookies, listed),
+        marks_read=grant.allows(Permission.MESSAGES_WRITE),
+        context=_context(grant, session, session_cookies, listed),
     )
 
 
@@ -102,39 +109,38 @@ async def show_message(
 async def show_body(
     request: Request[Any, Any, Any],
     message_id: FromPath[UUID],
-    session: Given[Session],
+    grant: Given[Grant],
     messages: Given[MessagePages],
 ) -> Template:
-    return await messages.body(request, _access(session), message_id)
+    return await messages.body(request, readable(grant), message_id)
 
 
 @get("/m/{message_id:uuid}/raw", status_code=303)
 async def link_raw(
-    message_id: FromPath[UUID], session: Given[Session], messages: Given[MessagePages]
+    message_id: FromPath[UUID], grant: Given[Grant], messages: Given[MessagePages]
 ) -> Redirect:
-    return await messages.raw(_access(session), message_id)
+    return await messages.raw(readable(grant), message_id)
 
 
 @get("/m/{message_id:uuid}/attachments/{attachment_id:uuid}")
 async def download_attachment(
     message_id: FromPath[UUID],
     attachment_id: FromPath[UUID],
-    session: Given[Session],
+    grant: Given[Grant],
     messages: Given[MessagePages],
 ) -> Stream:
-    return await messages.attachment(_access(session), message_id, attachment_id)
+    return await messages.attachment(readable(grant), message_id, attachment_id)
 
 
-def _access(session: Session, mailbox_id: UUID | None = None) -> Access:
-    return Access(session.tenant_id).narrow(mailbox_id)
-
-
-def _context(session: Session, session_cookies: SessionCookies, view: View) -> Context:
+def _context(
+    grant: Grant, session: Session, session_cookies: SessionCookies, view: View
+) -> Context:
     return {
         "base_url": _BASE_URL,
         "signed_in_as": session.email,
         "csrf_token": session_cookies.csrf_token(session),
         "view": view,
+        "may_write": grant.allows(Permission.MESSAGES_WRITE),
     }
 
 
@@ -152,6 +158,7 @@ def _title(view: View, sidebar: Sidebar) -> str:
 
 inbox_router = Router(
     _BASE_URL,
+    opt=allow(Permission.MESSAGES_READ),
     route_handlers=[
         show_inbox,
         follow_inbox,

@@ -65,13 +65,14 @@ class MessagePages:
         base_url: str,
         context: Mapping[str, Any],
         listed: View = EVERYTHING,
+        marks_read: bool = True,
     ) -> Template:
         """The page, or for htmx what changes of it. `listed` is the list that it was opened from.
 
-        That the message was read is remembered once the answer is on its way.
+        That the message was read is remembered once the answer is on its way, if `marks_read`.
         """
         message = await self.reading.open(access, message_id)
-        seen = BackgroundTask(self._mark_read, message)
+        seen = BackgroundTask(self._mark_read, message) if marks_read else None
         pictures = request.query_params.get("pictures") == "1"
         shown = request.query_params.get("view", "")
         if shown == "print":

@@ -19,6 +19,7 @@ from app.mime.parsed import ParsedMessage
 from app.outbound.outbox import Outbox, OutboxItem
 from app.settings import MailUrl, Settings
 from app.web.given import Given
+from app.web.guards import allow_public
 from app.web.security import MAIL_POLICY
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -117,4 +118,8 @@ def _describe(item: OutboxItem) -> OutboxRow:
     return OutboxRow(item.id, ", ".join(map(str, message.to)), message.subject, item.put_at)
 
 
-outbox_router = Router("/outbox", route_handlers=[list_outbox, show_outbox_mail, show_outbox_body])
+outbox_router = Router(
+    "/outbox",
+    route_handlers=[list_outbox, show_outbox_mail, show_outbox_body],
+    opt=allow_public(),
+)

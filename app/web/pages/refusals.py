@@ -9,6 +9,7 @@ from litestar import Request, get
 from litestar.params import QueryParameter
 from litestar.response import Template
 
+from app.access.permissions import Permission
 from app.access.sessions import Session
 from app.core.clock import Clock
 from app.core.errors import InvalidInput
@@ -16,6 +17,7 @@ from app.inbox.refused import list_refused
 from app.storage.db.database import Database
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.parameters import Cursor
 from app.web.refusal_wording import explain_refusal
 
@@ -30,7 +32,7 @@ Words = Annotated[str, QueryParameter(name="q", max_length=500)]
 Period = Annotated[str, QueryParameter(name="since", max_length=10)]
 
 
-@get("/refusals")
+@get("/refusals", opt=allow(Permission.MESSAGES_READ))
 async def show_refusals(
     request: Request[Any, Any, Any],
     session: Given[Session],

@@ -10,9 +10,11 @@ from litestar import Request, Router, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect, Template
 
+from app.access.grants import Grant
+from app.access.permissions import Permission
 from app.access.sessions import Session
 from app.directory.mailboxes import Mailboxes
-from app.inbox.listing import Access, MessageRow
+from app.inbox.listing import MessageRow
 from app.search.documents import read_texts
 from app.search.query import Field, Query
 from app.search.saved import SavedSearches
@@ -20,8 +22,10 @@ from app.search.search import Search
 from app.search.suggestions import Suggestions
 from app.search.wording import describe_query
 from app.storage.db.database import Database
+from app.web.access import readable
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow
 from app.web.highlighting import Marker
 from app.web.parameters import Cursor
 from app.web.rendering import keep_printable
@@ -43,6 +47,7 @@ Words = Annotated[str, QueryParameter(name="q", max_length=4096)]
 @get("/")
 async def show_search(
     request: Request[Any, Any, Any],
+    grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
     database: Given[Database],
@@ -54,7 +59,7 @@ async def show_search(
     mailbox: FromQuery[UUID | None] = None,
 ) -> Template:
     """The whole page, or only its further rows when htmx asks for them."""
-    access = Access(session.tenant_id)
+    access = readable(grant)
     only = await mailboxes.find_by_id(mailbox, session.tenant_id) if mailbox else None
     if only is not None:
         access = access.narrow(only.id)
@@ -87,10 +92,13 @@ async def show_search(
 
 @get("/suggest")
 async def suggest(
-    session: Given[Session], suggestions: Given[Suggestions], q: Words = ""
+    grant: Given[Grant],
+    session: Given[Session],
+    suggestions: Given[Suggestions],
+    q: Words = "",
 ) -> Template:
     """The options of the combobox, none when there is nothing to suggest."""
-    found = await suggestions.suggest(Access(session.tenant_id), session.user_id, q)
+    found = await suggestions.suggest(readable(grant), session.user_id, q)
     return Template("search/_suggestions.html", context={"suggestions": found})
 
 
@@ -98,10 +106,8 @@ async def suggest(
 async def save_search(
     request: Request[Any, Any, Any],
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
     saved_searches: Given[SavedSearches],
 ) -> Redirect:
-    await session_cookies.check_form(request, session)
     form = await request.form()
     saved = await saved_searches.save(
         session.tenant_id, session.user_id, str(form.get("name", "")), str(form.get("query", ""))
@@ -111,13 +117,10 @@ async def save_search(
 
 @post("/saved/{search_id:uuid}/delete")
 async def delete_search(
-    request: Request[Any, Any, Any],
     search_id: FromPath[UUID],
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
     saved_searches: Given[SavedSearches],
 ) -> Redirect:
-    await session_cookies.check_form(request, session)
     await saved_searches.delete(session.tenant_id, session.user_id, search_id)
     return Redirect("/search", status_code=303)
 
@@ -147,4 +150,9 @@ async def _mark(
     return marked
 
 
-search_router = Router("/search", route_handlers=[show_search, suggest, save_search, delete_search])
+# Searches are kept by each for themself: whoever reads may.
+search_router = Router(
+    "/search",
+    route_handlers=[show_search, suggest, save_search, delete_search],
+    opt=allow(Permission.MESSAGES_READ),
+)

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from app.access.rate_limits import RateLimits
-from app.access.sessions import EndReason, Sessions
+from app.access.sessions import EndReason, Session, Sessions
 from app.access.sign_in import SignIn
 from app.access.sign_in_requests import MAILED_LINK_TTL, SignInRequests
 from app.core.errors import InvalidInput, NotFound
@@ -16,13 +16,14 @@ from app.settings import Settings
 from app.web.client import client_network
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow_public, allow_session, allow_token
 from app.web.next_page import FIRST_PAGE, choose_next
 from app.web.pages.outbox import shows_outbox
 
 _REFUSED = "sign_in/refused.html"
 
 
-@get("/sign-in")
+@get("/sign-in", opt=allow_public())
 async def show_sign_in_form(
     request: Request[Any, Any, Any],
     settings: Given[Settings],
@@ -34,7 +35,7 @@ async def show_sign_in_form(
     return _form(request, settings, "new", next_path)
 
 
-@post("/sign-in", status_code=200)
+@post("/sign-in", status_code=200, opt=allow_public())
 async def ask_for_link(
     request: Request[Any, Any, Any],
     settings: Given[Settings],
@@ -58,7 +59,7 @@ async def ask_for_link(
     return _form(request, settings, "asked", next_path)
 
 
-@get("/sign-in/{token:str}")
+@get("/sign-in/{token:str}", opt=allow_token())
 async def show_sign_in(token: FromPath[str], sign_in: Given[SignIn]) -> Template:
     """Asks for a press of a button: programs that follow links must not use the link up."""
     try:
@@ -68,7 +69,7 @@ async def show_sign_in(token: FromPath[str], sign_in: Given[SignIn]) -> Template
     return Template("sign_in/confirm.html", context={"token": token})
 
 
-@post("/sign-in/{token:str}")
+@post("/sign-in/{token:str}", opt=allow_token())
 async def use_sign_in(
     request: Request[Any, Any, Any],
     token: FromPath[str],
@@ -89,14 +90,12 @@ async def use_sign_in(
     )
 
 
-@post("/sign-out", status_code=200)
+@post("/sign-out", status_code=200, opt=allow_session())
 async def sign_out(
-    request: Request[Any, Any, Any],
+    session: Given[Session],
     sessions: Given[Sessions],
     session_cookies: Given[SessionCookies],
 ) -> Template:
-    session = await session_cookies.session(request)
-    await session_cookies.check_form(request, session)
     await sessions.sign_out(session)
     return Template("sign_in/signed_out.html", cookies=[session_cookies.forget()])
 

@@ -12,9 +12,10 @@ from app.settings import Settings
 from app.web.client import client_network
 from app.web.cookies import SessionCookies
 from app.web.given import Given
+from app.web.guards import allow_public
 
 
-@get("/")
+@get("/", opt=allow_public())
 async def show_start(
     request: Request[Any, Any, Any],
     settings: Given[Settings],
@@ -29,7 +30,7 @@ async def show_start(
     return Template("start/index.html", context=context)
 
 
-@post("/t")
+@post("/t", opt=allow_public())
 async def create_inbox(
     request: Request[Any, Any, Any],
     inboxes: Given[TemporaryInboxes],

@@ -14,6 +14,7 @@ from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
 from app.storage.db.database import Database
 from app.web.given import Given
+from app.web.guards import allow_token
 from app.web.pages.lists import Context, ListPages
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After, Cursor
@@ -131,6 +132,7 @@ def _base_url(token: str) -> str:
 
 temporary_router = Router(
     "/t/{token:str}",
+    opt=allow_token(),
     route_handlers=[
         show_inbox,
         follow_inbox,

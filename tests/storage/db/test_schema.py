@@ -96,15 +96,7 @@ async def test_migrations_run_once_when_several_processes_start_together(databas
 async def test_every_row_has_its_tenant(database_url: str) -> None:
     """But for those that stand above tenants, or speak of bytes that have none yet."""
     above = {
-        *(
-            "Tenant",
-            "User",
-            "SignInRequest",
-            "SignInLink",
-            "SignInTries",
-            "Session",
-            "SessionToken",
-        ),
+        *("Tenant", "User", "SignInRequest", "SignInLink", "SignInTries", "SessionToken"),
         *("SpoolPosition", "SpoolDeferred", "ReleasedObject", "Consumer"),
     }
     without = {

@@ -96,9 +96,12 @@ async def test_key_for_a_mailbox_reads_nothing_else(
     hidden = (await mailroom.rows())[0].id
     for path in (f"/messages/{hidden}", f"/messages/{hidden}/raw"):
         assert (await web.get(f"/api/v1{path}", headers=headers)).status_code == 404
-    query = {"mailbox": mailroom.mailbox.address}
-    answer = await web.get("/api/v1/messages", params=query, headers=headers)
-    assert answer.json()["items"] == []
+    answers = [
+        await web.get("/api/v1/messages", params={"mailbox": address}, headers=headers)
+        for address in (mailroom.mailbox.address, "nobody@example.test")
+    ]
+    assert answers[0].status_code == 404
+    assert answers[0].content == answers[1].content
     events = (await web.get("/api/v1/events", headers=headers)).json()["items"]
     assert {event["mailbox_id"] for event in events} == {str(other.id)}
 

@@ -22,6 +22,7 @@ class ApiKey(Table, tablename="api_key"):
     expires_at = Timestamptz(null=True, default=None)
     last_used_at = Timestamptz(null=True, default=None)
     revoked_at = Timestamptz(null=True, default=None)
+    replaced_by = UUID(null=True, default=None, help_text="the key that was made in its place")
 
 
 class SignInRequest(Table, tablename="sign_in_request"):
@@ -64,10 +65,11 @@ class SignInTries(Table, tablename="sign_in_tries"):
 
 
 class Session(Table, tablename="session"):
-    """A signed-in browser."""
+    """A signed-in browser, and the tenant that it is in; at first any of its user's."""
 
     id = UUID(primary_key=True, default=None)
     user_id = ForeignKey(User, null=False, default=None, db_column_name="user_id", index=True)
+    tenant_id = ForeignKey(Tenant, null=True, default=None, db_column_name="tenant_id")
     user_agent = Varchar(length=300, default="")
     method = Varchar(length=20, default="mail", help_text="how they signed in")
     network = Varchar(length=60, default="", help_text="from where")

@@ -1,6 +1,6 @@
 """People, and what they are in which tenant."""
 
-from piccolo.columns import UUID, ForeignKey, Timestamptz, Varchar
+from piccolo.columns import UUID, Boolean, ForeignKey, Timestamptz, Varchar
 from piccolo.table import Table
 
 from app.storage.db.tables.tenant import Tenant
@@ -12,6 +12,7 @@ class User(Table, tablename="user_account"):
     id = UUID(primary_key=True, default=None)
     email = Varchar(length=320, unique=True)
     name = Varchar(length=200, default="")
+    is_operator = Boolean(default=False, help_text="runs the installation")
     created_at = Timestamptz(default=None)
 
 
