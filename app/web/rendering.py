@@ -64,7 +64,7 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
 def list_granted(request: Request[Any, Any, Any] | None) -> frozenset[str]:
     """The permissions of whoever asks, so that a page offers only what they may open, and the word
     `operator` where they run the installation. Empty for visitors."""
-    grant = request.scope["state"].get("grant") if request is not None else None
+    grant = request.scope.get("auth") if request is not None else None
     if grant is None:
         return frozenset()
     return frozenset(grant.permissions) | ({"operator"} if grant.is_operator else set())
