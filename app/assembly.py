@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from piccolo.engine.postgres import PostgresEngine
 
+from app.access.directory import DirectoryChanges
 from app.access.keys import ApiKeys
 from app.access.magic_link import MagicLinkMail
 from app.access.rate_limits import RateLimits
@@ -24,6 +25,8 @@ from app.core.errors import BadSetting
 from app.core.ids import Ids
 from app.directory.domains import Domains
 from app.directory.mailboxes import Mailboxes
+from app.directory.recipients import Recipients
+from app.directory.routes import Routes
 from app.directory.snapshot import snapshot_path
 from app.directory.snapshot_writer import SnapshotWriter
 from app.directory.tenants import Tenants
@@ -87,6 +90,9 @@ class Services:
     tenants: Tenants
     domains: Domains
     mailboxes: Mailboxes
+    routes: Routes
+    recipients: Recipients
+    directory_changes: DirectoryChanges
     users: Users
     keys: ApiKeys
     sessions: Sessions
@@ -166,7 +172,7 @@ class Services:
     def pipeline(self, spool: str) -> Pipeline:
         return Pipeline(
             spool=spool,
-            router=Router(self.mailboxes),
+            router=Router(self.recipients, self.mailboxes),
             storekeeper=Storekeeper(self.blobs),
             recorder=Recorder(self.log, self.clock, self.ids),
         )
@@ -196,6 +202,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     log = EventLog(database, doorbell, clock, ids)
     sessions = Sessions(database, log, clock, ids)
     domains = Domains(database, log, clock, ids)
+    routes = Routes(database, clock, ids)
     search_index = open_index(settings, database)
     saved_searches = SavedSearches(database, clock, ids)
     return Services(
@@ -214,6 +221,9 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         tenants=Tenants(database, clock, ids),
         domains=domains,
         mailboxes=Mailboxes(database, log, domains, clock, ids),
+        routes=routes,
+        recipients=Recipients(database, clock),
+        directory_changes=DirectoryChanges(log, routes, ids),
         users=Users(database, clock, ids),
         keys=ApiKeys(database, log, clock, ids),
         sessions=sessions,

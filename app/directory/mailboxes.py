@@ -1,6 +1,6 @@
-"""Mailboxes: which addresses we host, and which of them a recipient means."""
+"""Mailboxes: which addresses we host. `recipients` tells which of them a recipient means."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +19,6 @@ from app.mime.addresses import (
     normalise_address,
     normalise_domain,
     split_address,
-    strip_subaddress,
 )
 from app.storage.db.database import Connection, Database
 
@@ -34,9 +33,12 @@ class Mailbox:
     expires_at: datetime | None
 
 
+_MAX_NAME_CHARS = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Mailboxes:
-    """Adding mailboxes and routing to them."""
+    """Adding mailboxes and finding them."""
 
     database: Database
     log: EventLog
@@ -44,11 +46,11 @@ class Mailboxes:
     clock: Clock
     ids: Ids
 
-    async def add(self, address: str, tenant_id: UUID) -> Mailbox:
+    async def add(self, address: str, tenant_id: UUID, *, display_name: str = "") -> Mailbox:
         """Adds a mailbox for an address, or a catch-all for `*@domain`, on the tenant's domain.
 
-        Raises `InvalidInput`, `AlreadyExists`, `NotFound` when the domain does not receive here,
-        and `NotAllowed` when it is another tenant's.
+        Raises `InvalidInput`, `AlreadyExists` also where a route has the address, `NotFound` when
+        the domain does not receive here, and `NotAllowed` when it is another tenant's.
         """
         given = address.strip()
         local_part, domain_name = split_address(given)
@@ -59,10 +61,16 @@ class Mailboxes:
         domain = await self.domains.find_receiving(domain_name)
         if domain.tenant_id != tenant_id:
             raise NotAllowed(f"The domain {domain.name} belongs to another tenant.")
+        display_name = _check_name(display_name)
         mailbox = Mailbox(self.ids.new(), tenant_id, address, None)
         async with self.log.transaction() as transaction:
+            await _refuse_routed(transaction.connection, local_part or "*", domain.id)
             await insert_mailbox(
-                transaction.connection, mailbox, domain_id=domain.id, now=self.clock.now()
+                transaction.connection,
+                mailbox,
+                domain_id=domain.id,
+                now=self.clock.now(),
+                display_name=display_name,
             )
             transaction.tell(mailbox_created(mailbox, trace_id=self.ids.new()))
         return mailbox
@@ -91,22 +99,42 @@ class Mailboxes:
             raise NotFound("There is no such mailbox.")
         return Mailbox(**row)
 
-    async def route(self, recipients: Collection[str]) -> Mapping[str, Mailbox]:
-        """The mailbox that each recipient means: its own address, else without the part after
-        `+`, else the catch-all of its domain. Recipients with none are left out."""
-        candidates = {recipient: _candidates(recipient) for recipient in recipients}
-        rows = await self.database.fetch(
-            """select id, tenant_id, address, expires_at from mailbox
-            where address = any($1::text[]) and (expires_at is null or expires_at > $2)""",
-            sorted({address for found in candidates.values() for address in found}),
-            self.clock.now(),
+    async def rename(self, mailbox_id: UUID, tenant_id: UUID, display_name: str) -> None:
+        """Gives it another name for people. Raises `InvalidInput` and `NotFound`."""
+        renamed = await self.database.fetch_value(
+            """update mailbox set display_name = $3
+            where id = $1 and tenant_id = $2 and expires_at is null returning true""",
+            mailbox_id,
+            tenant_id,
+            _check_name(display_name),
         )
-        by_address = {row["address"]: Mailbox(**row) for row in rows}
-        return {
-            recipient: by_address[match]
-            for recipient, addresses in candidates.items()
-            if (match := next((a for a in addresses if a in by_address), None)) is not None
-        }
+        if not renamed:
+            raise NotFound("There is no such mailbox.")
+
+    async def close(self, mailbox_id: UUID, tenant_id: UUID) -> Mailbox:
+        """Mail for it is refused from now on, and within seconds it is removed with everything in
+        it. Raises `NotFound`, also for another tenant's mailbox."""
+        async with self.log.transaction() as transaction:
+            row = await transaction.connection.fetchrow(
+                """update mailbox set expires_at = $3, token_hash = null
+                where id = $1 and tenant_id = $2 and (expires_at is null or expires_at > $3)
+                returning id, tenant_id, address, expires_at""",
+                mailbox_id,
+                tenant_id,
+                self.clock.now(),
+            )
+            if row is None:
+                raise NotFound("There is no such mailbox.")
+            transaction.tell(
+                NewEvent(
+                    EventType.MAILBOX_CLOSED,
+                    trace_id=self.ids.new(),
+                    subject=("mailbox", mailbox_id),
+                    tenant_id=tenant_id,
+                    mailbox_id=mailbox_id,
+                )
+            )
+        return Mailbox(**row)
 
     async def find_discarding_domains(self, names: Collection[str]) -> frozenset[str]:
         """Those of these domains whose mail for nobody is not kept: they hold temporary inboxes,
@@ -129,13 +157,15 @@ async def insert_mailbox(
     domain_id: UUID,
     now: datetime,
     token_hash: bytes | None = None,
+    display_name: str = "",
 ) -> None:
     """Raises `AlreadyExists` when the address is taken."""
     try:
         await connection.execute(
             """insert into mailbox
-                (id, tenant_id, domain_id, address, token_hash, expires_at, created_at)
-            values ($1, $2, $3, $4, $5, $6, $7)""",
+                (id, tenant_id, domain_id, address, token_hash, expires_at, created_at,
+                 display_name)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)""",
             mailbox.id,
             mailbox.tenant_id,
             domain_id,
@@ -143,6 +173,7 @@ async def insert_mailbox(
             token_hash,
             mailbox.expires_at,
             now,
+            display_name,
         )
     except asyncpg.UniqueViolationError as error:
         raise AlreadyExists(f"There is a mailbox {mailbox.address} already.") from error
@@ -159,6 +190,19 @@ def mailbox_created(mailbox: Mailbox, *, trace_id: UUID) -> NewEvent:
     )
 
 
-def _candidates(recipient: str) -> list[str]:
-    address = normalise_address(recipient)
-    return [address, strip_subaddress(address), f"@{split_address(address)[1]}"]
+async def _refuse_routed(connection: Connection, local_part: str, domain_id: UUID) -> None:
+    """Mail for an address goes to its mailbox or by its route, never by chance."""
+    if await connection.fetchval(
+        "select true from route where domain_id = $1 and pattern = $2",
+        domain_id,
+        normalise_address(local_part),
+    ):
+        raise AlreadyExists("A route leads this address to other mailboxes. Remove it first.")
+
+
+def _check_name(name: str) -> str:
+    """Raises `InvalidInput`."""
+    name = " ".join(name.replace("\0", " ").split())
+    if len(name) > _MAX_NAME_CHARS:
+        raise InvalidInput(f"A mailbox's name has {_MAX_NAME_CHARS} characters at most.")
+    return name

@@ -6,7 +6,7 @@ its age says whether it can still be trusted to *lack* an address. What it holds
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
@@ -17,7 +17,8 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.errors import Corrupt, Unavailable
-from app.mime.addresses import normalise_address, strip_subaddress
+from app.directory.route_patterns import matches
+from app.mime.addresses import normalise_address, split_address, strip_subaddress
 from app.settings import Settings
 from app.storage.spool.disk import Disk
 
@@ -43,15 +44,25 @@ class MailboxEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires_at: datetime | None = None
 
 
+class PatternEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A route of many local parts, as long as one of the mailboxes that it leads to exists."""
+
+    pattern: str
+    expires_at: datetime | None = None
+
+
 class DirectorySnapshot(msgspec.Struct, frozen=True):
-    """Every domain and mailbox we host, as of event log position `position`.
+    """Every domain, mailbox and route we host, as of event log position `position`.
 
     Keys are in the forms of `app.mime.addresses`: `normalise_domain`, `normalise_address`.
+    `aliases` are routes of one address, `patterns` those of many, by domain.
     """
 
     position: int
     domains: Mapping[str, DomainEntry]
     mailboxes: Mapping[str, MailboxEntry]
+    aliases: Mapping[str, MailboxEntry] = {}
+    patterns: Mapping[str, Sequence[PatternEntry]] = {}
 
 
 class RecipientVerdict(Enum):
@@ -69,9 +80,10 @@ class RecipientVerdict(Enum):
 def resolve_recipient(snapshot: DirectorySnapshot, address: str, now: datetime) -> RecipientVerdict:
     """What the snapshot says of `address`, taking it as complete.
 
-    Tried in order: the mailbox itself, the mailbox without its `+tag` (RFC 5233), the domain's
-    catch-all. An expired mailbox is the same as none at all, so that nobody can tell the two apart.
-    `postmaster` is no exception: it goes to whichever of these exists.
+    It is where there is a mailbox or a route of the address, with or without its `+tag`
+    (RFC 5233), a pattern for it, or a catch-all of its domain. An expired mailbox is the same as
+    none at all, so that nobody can tell the two apart. `postmaster` is no exception: it goes to
+    whichever of these exists.
 
     Where everything is accepted no mailbox is even looked for, and ingestion discards what has
     none: so neither the reply, nor the time it takes, nor a full disk tells who exists.
@@ -86,18 +98,27 @@ def resolve_recipient(snapshot: DirectorySnapshot, address: str, now: datetime) 
         return RecipientVerdict.SOFT_REJECTED
     if domain.catch_all or domain.recipient_policy == "accept_and_discard":
         return RecipientVerdict.ACCEPT
-    mailbox = snapshot.mailboxes.get(normalised)
-    untagged = snapshot.mailboxes.get(strip_subaddress(normalised))
-    # Both are always looked at: a mailbox that exists is not to be answered sooner.
-    if _is_live(mailbox, now) | _is_live(untagged, now):
+    # All are always looked at: a mailbox that exists is not to be answered sooner.
+    forms = (normalised, strip_subaddress(normalised))
+    local_parts = [split_address(form)[0] for form in forms]
+    live = [
+        _is_live(places.get(form), now)
+        for places in (snapshot.mailboxes, snapshot.aliases)
+        for form in forms
+    ]
+    live += [
+        _is_live(entry, now) and any(matches(entry.pattern, each) for each in local_parts)
+        for entry in snapshot.patterns.get(split_address(normalised)[1], ())
+    ]
+    if any(live):
         return RecipientVerdict.ACCEPT
     if domain.recipient_policy == "reply_after_data":
         return RecipientVerdict.REFUSE_AFTER_DATA
     return RecipientVerdict.UNKNOWN
 
 
-def _is_live(mailbox: MailboxEntry | None, now: datetime) -> bool:
-    return mailbox is not None and (mailbox.expires_at is None or mailbox.expires_at > now)
+def _is_live(entry: MailboxEntry | PatternEntry | None, now: datetime) -> bool:
+    return entry is not None and (entry.expires_at is None or entry.expires_at > now)
 
 
 def snapshot_path(settings: Settings) -> Path:

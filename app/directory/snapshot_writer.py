@@ -13,10 +13,12 @@ from uuid import UUID
 from app.core.backoff import Backoff
 from app.core.errors import PillarboxError
 from app.core.log import get_logger
+from app.directory.route_patterns import is_wildcard
 from app.directory.snapshot import (
     DirectorySnapshot,
     DomainEntry,
     MailboxEntry,
+    PatternEntry,
     save_snapshot,
     touch_snapshot,
 )
@@ -38,6 +40,9 @@ _OF_DIRECTORY = EventFilter(
         EventType.MAILBOX_EXTENDED,
         EventType.MAILBOX_CLOSED,
         EventType.MAILBOX_EXPIRED,
+        EventType.ACCESS_ROUTE_ADDED,
+        EventType.ACCESS_ROUTE_CHANGED,
+        EventType.ACCESS_ROUTE_REMOVED,
     ]
 )
 
@@ -52,6 +57,9 @@ class SnapshotWriter:
     _domains: dict[str, DomainEntry] = field(default_factory=dict)
     _mailboxes: dict[str, MailboxEntry] = field(default_factory=dict)
     _addresses: dict[UUID, str] = field(default_factory=dict)
+    _aliases: dict[str, MailboxEntry] = field(default_factory=dict)
+    _patterns: dict[str, list[PatternEntry]] = field(default_factory=dict)
+    _targets: frozenset[UUID] = frozenset()
 
     async def run(self) -> None:
         """Until cancelled. While the database is down the snapshot grows old, which says so."""
@@ -77,21 +85,26 @@ class SnapshotWriter:
         self._mailboxes.clear()
         self._addresses.clear()
         await self._read_mailboxes(None)
+        await self._read_routes()
         await self._save(position)
         return position
 
     async def _follow(self, position: int) -> int:
         newest = await last_position(self.database)
         changed: set[UUID] = set()
+        routes_changed = False
         while events := await read_events(
             self.database, after=position, wanted=_OF_DIRECTORY, limit=_EVENTS_PER_READ
         ):
             position = events[-1].position
             changed |= {event.subject_id for event in events}
+            routes_changed |= any(event.subject_type == "route" for event in events)
         domains = self._domains
         await self._read_domains()
         if changed:
             await self._read_mailboxes(changed)
+        if routes_changed or changed & self._targets or self._domains != domains:
+            await self._read_routes()
         if changed or self._domains != domains:
             await self._save(position)
         else:
@@ -122,8 +135,32 @@ class SnapshotWriter:
             self._addresses[row["id"]] = row["address"]
             self._mailboxes[row["address"]] = MailboxEntry(row["expires_at"])
 
+    async def _read_routes(self) -> None:
+        """All of them, each until the last mailbox that it leads to is gone. They are few, and
+        their changes seldom."""
+        rows = await self.database.fetch(
+            """select domain.name, pattern, array_agg(mailbox.id) as mailbox_ids,
+                nullif(max(coalesce(expires_at, 'infinity')), 'infinity') as expires_at
+            from route
+            join domain on domain.id = domain_id and domain.status <> 'pending'
+            join route_target on route_id = route.id
+            join mailbox on mailbox.id = mailbox_id and mailbox.tenant_id = route.tenant_id
+            group by domain.name, pattern"""
+        )
+        self._aliases, self._patterns = {}, {}
+        for row in rows:
+            if is_wildcard(row["pattern"]):
+                entry = PatternEntry(row["pattern"], row["expires_at"])
+                self._patterns.setdefault(row["name"], []).append(entry)
+            else:
+                address = f"{row['pattern']}@{row['name']}"
+                self._aliases[address] = MailboxEntry(row["expires_at"])
+        self._targets = frozenset(each for row in rows for each in row["mailbox_ids"])
+
     async def _save(self, position: int) -> None:
-        snapshot = DirectorySnapshot(position, self._domains, self._mailboxes)
+        snapshot = DirectorySnapshot(
+            position, self._domains, self._mailboxes, self._aliases, self._patterns
+        )
         await asyncio.to_thread(save_snapshot, self.path, snapshot)
         _log.info(
             "directory.snapshot",

@@ -21,3 +21,6 @@ class EventType(StrEnum):
     ACCESS_SIGNED_IN = "access.signed_in"
     ACCESS_SIGNED_OUT = "access.signed_out"
     ACCESS_SESSION_ENDED = "access.session_ended"
+    ACCESS_ROUTE_ADDED = "access.route_added"
+    ACCESS_ROUTE_CHANGED = "access.route_changed"
+    ACCESS_ROUTE_REMOVED = "access.route_removed"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mailroom import Mailroom
 
+from app.access.grants import SYSTEM, Grant
 from app.directory.bootstrap import ensure_temporary_domain
 from app.directory.snapshot import RecipientVerdict, SnapshotFile, snapshot_path
 
@@ -121,3 +122,21 @@ async def test_domain_of_temporary_inboxes_does_not_tell_which_exist(
     await services.domains.set_recipient_policy("example.test", "reply_after_data")
     await until(lambda: snapshot.resolve("x@example.test") is RecipientVerdict.REFUSE_AFTER_DATA)
     assert snapshot.resolve(inbox.address) is RecipientVerdict.ACCEPT
+
+
+async def test_route_is_accepted_as_long_as_it_leads_somewhere(
+    mailroom: Mailroom, snapshot: SnapshotFile
+) -> None:
+    services, mailbox = mailroom.services, mailroom.mailbox
+    grant = Grant(SYSTEM, mailbox.tenant_id, frozenset())
+    changes = services.directory_changes
+    assert snapshot.resolve("sales@example.test") is RecipientVerdict.UNKNOWN
+    alias = await changes.add_route(grant, "sales@example.test", [mailbox.id])
+    await until(lambda: accepts(snapshot, "sales@example.test"))
+    assert accepts(snapshot, "SALES+spring@example.test")
+    await changes.add_route(grant, "list-*@example.test", [mailbox.id])
+    await until(lambda: accepts(snapshot, "list-eu@example.test"))
+    await changes.remove_route(grant, alias.id)
+    await until(lambda: not accepts(snapshot, "sales@example.test"))
+    await services.mailboxes.close(mailbox.id, mailbox.tenant_id)
+    await until(lambda: not accepts(snapshot, "list-eu@example.test"))

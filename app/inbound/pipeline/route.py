@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.directory.mailboxes import Mailbox, Mailboxes
+from app.directory.recipients import Recipients
 from app.inbound.pipeline.arrival import Batch, Dropped, Parsed, Refusal, Routed, new_delivery
 from app.mime.addresses import normalise_domain, split_address
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
+    recipients: Recipients
     mailboxes: Mailboxes
 
     async def route(self, parsed: Sequence[Parsed]) -> Batch:
@@ -20,7 +22,7 @@ class Router:
         everything and discard.
         """
         recipients = {recipient for entry in parsed for recipient in _recipients(entry)}
-        found = await self.mailboxes.route(recipients)
+        found = await self.recipients.find_mailboxes(recipients)
         lost = recipients - found.keys()
         discarding = await self.mailboxes.find_discarding_domains(
             {split_address(recipient)[1] for recipient in lost}
@@ -29,7 +31,9 @@ class Router:
         refusals: list[Refusal] = []
         dropped: list[Dropped] = []
         for entry in parsed:
-            mailboxes = _distinct(found[r] for r in _recipients(entry) if r in found)
+            mailboxes = _distinct(
+                mailbox for r in _recipients(entry) for mailbox in found.get(r, ())
+            )
             missing = [r for r in _recipients(entry) if r not in found]
             if mailboxes:
                 deliveries = [new_delivery(entry.arrival.item, mailbox) for mailbox in mailboxes]

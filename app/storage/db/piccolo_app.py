@@ -6,8 +6,8 @@ from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
     *("access", "audit", "authentication", "consumer", "domain", "event", "ingest", "label"),
-    *("mailbox", "message", "outbound", "refused_mail", "search", "sign_in", "tenant", "ticket"),
-    "user",
+    *("mailbox", "message", "outbound", "refused_mail", "route", "search", "sign_in", "tenant"),
+    *("ticket", "user"),
 )
 
 APP_CONFIG = AppConfig(
