@@ -201,6 +201,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     keyring = Keyring(settings.encryption_keys)
     log = EventLog(database, doorbell, clock, ids)
     sessions = Sessions(database, log, clock, ids)
+    rate_limits = RateLimits(settings.redis_url.reveal())
     domains = Domains(database, log, clock, ids)
     routes = Routes(database, clock, ids)
     search_index = open_index(settings, database)
@@ -227,10 +228,10 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         users=Users(database, clock, ids),
         keys=ApiKeys(database, log, clock, ids),
         sessions=sessions,
-        sign_in=SignIn(database, log, sessions, clock, ids),
+        sign_in=SignIn(database, log, sessions, rate_limits, settings.secret_key, clock, ids),
         sign_in_requests=SignInRequests(database, doorbell, clock, ids),
         outbox=open_outbox(settings, ids),
-        rate_limits=RateLimits(settings.redis_url.reveal()),
+        rate_limits=rate_limits,
         inboxes=TemporaryInboxes(
             database,
             log,

@@ -29,6 +29,7 @@ from app.web.api.health import health_router
 from app.web.api.messages import messages_router
 from app.web.api.search import search_api_router
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
+from app.web.browsers import BrowserCookies
 from app.web.callbacks.inbound import receive_message
 from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
@@ -50,9 +51,11 @@ from app.web.pages.search import search_router
 from app.web.pages.settings import settings_router
 from app.web.pages.sign_in import (
     ask_for_link,
+    show_code_form,
     show_sign_in,
     show_sign_in_form,
     sign_out,
+    use_code,
     use_sign_in,
 )
 from app.web.pages.start import create_inbox, show_start
@@ -73,6 +76,8 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     search_router,
     show_sign_in_form,
     ask_for_link,
+    show_code_form,
+    use_code,
     show_sign_in,
     use_sign_in,
     sign_out,
@@ -166,6 +171,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "saved_searches": services.saved_searches,
         "suggestions": services.suggestions,
         "session_cookies": cookies,
+        "browser_cookies": BrowserCookies(
+            services.ids, services.settings.trusted_proxies, secure=cookies.secure
+        ),
         "lists": ListPages(services.database, services.feed, environment),
         "messages": MessagePages(services.reading, services.blobs, services.links),
     }

@@ -7,12 +7,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from limits import RateLimitItemPerHour
 
 from app.access.rate_limits import RateLimits
-from app.access.sign_in import SignIn
+from app.access.sign_in import MailedLink, SignIn
 from app.access.sign_in_requests import MAILED_LINK_TTL, SignInRequest, SignInRequests
 from app.core.clock import Clock
 from app.core.errors import TooManyRequests, Unavailable
@@ -21,7 +20,7 @@ from app.core.log import get_logger
 from app.outbound.compose import OutgoingMail, compose
 from app.outbound.mail_templates import MailTemplates
 from app.outbound.transports.port import Outcome, SendResult, Transport
-from app.storage.db.database import Database
+from app.storage.db.database import Database, Record
 
 _AT_ONCE = 10
 _log = get_logger("auth_mail")
@@ -70,14 +69,14 @@ class MagicLinkMail:
             self._note(request, "failed", reason=type(error).__name__)
 
     async def _answer(self, request: SignInRequest) -> None:
-        user_id = await self._find_user(request.email)
-        if user_id is None or not await self._is_within_limit(request):
+        user = await self._find_user(request.email)
+        if user is None or not await self._is_within_limit(request):
             await self.requests.remove(request)
             return
-        token = await self.sign_in.create_link(
-            user_id, ttl=MAILED_LINK_TTL, next_path=request.next_path
+        link = await self.sign_in.create_mailed_link(
+            user["id"], request, in_same_kind=user["needs_same_browser_kind"]
         )
-        result = await self.transport.send(self._compose(request.email, token))
+        result = await self.transport.send(self._compose(request.email, link))
         await self._settle(request, result)
 
     async def _settle(self, request: SignInRequest, result: SendResult) -> None:
@@ -88,14 +87,18 @@ class MagicLinkMail:
         said = {} if result.outcome is Outcome.ACCEPTED else {"reason": result.response}
         self._note(request, result.outcome.value, transport=self.transport.name, **said)
 
-    async def _find_user(self, email: str) -> UUID | None:
-        """Somebody of this address who is a member anywhere."""
-        user_id: UUID | None = await self.database.fetch_value(
-            """select id from user_account where email = $1
-            and exists (select from membership where membership.user_id = user_account.id)""",
+    async def _find_user(self, email: str) -> Record | None:
+        """Somebody of this address who is a member where people may sign in by mail."""
+        return await self.database.fetch_one(
+            """select user_account.id,
+                bool_or(coalesce(needs_same_browser_kind, false)) as needs_same_browser_kind
+            from user_account
+            join membership on membership.user_id = user_account.id
+            left join sign_in_policy on sign_in_policy.tenant_id = membership.tenant_id
+            where email = $1 and coalesce(allows_mail, true)
+            group by user_account.id""",
             email,
         )
-        return user_id
 
     async def _is_within_limit(self, request: SignInRequest) -> bool:
         """Counted at the first try, and not where somebody asks: the answer must not tell of it."""
@@ -109,12 +112,13 @@ class MagicLinkMail:
             return False
         return True
 
-    def _compose(self, email: str, token: str) -> OutgoingMail:
+    def _compose(self, email: str, link: MailedLink) -> OutgoingMail:
         words = self.templates.render(
             "sign_in",
             email=email,
             host=urlsplit(self.public_url).netloc,
-            link=f"{self.public_url}/sign-in/{token}",
+            link=f"{self.public_url}/sign-in/{link.token}",
+            code=f"{link.code[:3]} {link.code[3:]}",
             minutes=int(MAILED_LINK_TTL.total_seconds()) // 60,
         )
         return compose(

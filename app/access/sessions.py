@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from app.access.browser import Browser
 from app.core.clock import Clock
 from app.core.errors import NotFound, Unauthenticated
 from app.core.ids import Ids
@@ -43,9 +44,24 @@ class EndReason(StrEnum):
     TOKEN_REUSED = "token_reused"  # noqa: S105
 
 
+class SignInMethod(StrEnum):
+    """How a session was opened, which decides whose tenants it opens.
+
+    By mail: those that allow it. By a provider: the one whose provider it was. By a link that the
+    operator made on the command line: all, so that nobody can be locked out for good.
+    """
+
+    MAIL = "mail"
+    SSO = "sso"
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser: who, and the tenant whose mail is shown, with their role in it."""
+    """A signed-in browser: who, and the tenant whose mail is shown, with their role in it.
+
+    `sso_tenant_id`: whose provider vouched for them, where one did.
+    """
 
     id: UUID
     user_id: UUID
@@ -53,6 +69,7 @@ class Session:
     tenant_id: UUID
     role: str
     is_operator: bool
+    sso_tenant_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,8 @@ class SessionView:
 
     id: UUID
     user_agent: str
+    method: str
+    network: str
     created_at: datetime
     last_seen_at: datetime
     is_current: bool
@@ -92,16 +111,27 @@ class Sessions:
     clock: Clock
     ids: Ids
 
-    async def open(self, transaction: Transaction, user_id: UUID, user_agent: str) -> str:
+    async def open(
+        self,
+        transaction: Transaction,
+        user_id: UUID,
+        browser: Browser,
+        method: SignInMethod,
+        sso_tenant_id: UUID | None = None,
+    ) -> str:
         """A new session of this user, in the caller's transaction. Its token."""
         session_id, token, now = self.ids.new(), new_token(self.ids), self.clock.now()
         await transaction.connection.execute(
             """insert into session
-                (id, user_id, user_agent, created_at, last_seen_at, renewed_at, expires_at)
-            values ($1, $2, $3, $4, $4, $4, $5)""",
+                (id, user_id, user_agent, network, method, sso_tenant_id,
+                created_at, last_seen_at, renewed_at, expires_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8)""",
             session_id,
             user_id,
-            user_agent.replace("\0", "")[:_USER_AGENT_CHARS],
+            browser.user_agent.replace("\0", "")[:_USER_AGENT_CHARS],
+            browser.network,
+            method.value,
+            sso_tenant_id,
             now,
             now + SESSION_TTL,
         )
@@ -132,6 +162,7 @@ class Sessions:
             row["tenant_id"],
             row["role"],
             row["is_operator"],
+            row["sso_tenant_id"],
         )
         replaced_at = row["replaced_at"]
         if replaced_at is not None and replaced_at <= now - REPLACED_GRACE:
@@ -148,7 +179,8 @@ class Sessions:
         """Where this session's user is signed in, last seen first."""
         now = self.clock.now()
         rows = await self.database.fetch(
-            """select id, user_agent, created_at, last_seen_at, id = $2 as is_current
+            """select id, user_agent, method, network, created_at, last_seen_at,
+                id = $2 as is_current
             from session where user_id = $1 and expires_at > $3 and last_seen_at > $4
             order by id = $2 desc, last_seen_at desc, id desc limit $5""",
             session.user_id,
@@ -162,21 +194,22 @@ class Sessions:
     async def list_tenants(self, session: Session) -> Sequence[TenantChoice]:
         """The tenants that this session may switch to, and the one it is in, by name."""
         rows = await self.database.fetch(
-            """select tenant.id, tenant.name, tenant.id = $2 as is_current
-            from membership join tenant on tenant.id = membership.tenant_id
-            where user_id = $1 order by lower(tenant.name), tenant.id limit $3""",
-            session.user_id,
+            f"""select tenant.id, tenant.name, tenant.id = $2 as is_current
+            from session {_JOIN_OPENED} join tenant on tenant.id = membership.tenant_id
+            where session.id = $1 order by lower(tenant.name), tenant.id limit $3""",
+            session.id,
             session.tenant_id,
             _LISTED,
         )
         return [TenantChoice(**row) for row in rows]
 
     async def switch_tenant(self, session: Session, tenant_id: UUID) -> None:
-        """From now on this session is in that tenant. Raises `NotFound` for one that its user is
-        no member of."""
+        """From now on this session is in that tenant. Raises `NotFound` for one that it does not
+        open."""
         switched = await self.database.fetch_value(
-            """update session set tenant_id = $2 where id = $1 and exists (
-                select from membership where user_id = session.user_id and tenant_id = $2
+            f"""update session set tenant_id = $2 where id in (
+                select session.id from session {_JOIN_OPENED}
+                where session.id = $1 and membership.tenant_id = $2
             ) returning true""",
             session.id,
             tenant_id,
@@ -275,14 +308,29 @@ class Sessions:
         )
 
 
-# Who is no longer in the tenant that their session was in finds themself in another of theirs.
-_FIND = """
-select session.id, session.user_id, email, is_operator, membership.tenant_id, role, last_seen_at,
-    session_token.created_at, used_at, replaced_at
+# Those of its user's tenants that a session opens; see `SignInMethod`.
+_JOIN_OPENED = """
+join membership on membership.user_id = session.user_id
+    and case method
+        when 'sso' then membership.tenant_id = sso_tenant_id
+        when 'mail' then not exists (
+            select from sign_in_policy as policy
+            where policy.tenant_id = membership.tenant_id and not allows_mail
+        )
+        else true
+    end
+"""
+
+# Who is no longer in the tenant that their session was in finds themself in another of theirs. No
+# tenant's provider makes anybody an operator of the installation.
+_FIND = f"""
+select session.id, session.user_id, email, membership.tenant_id, role, sso_tenant_id,
+    is_operator and method <> 'sso' as is_operator,
+    last_seen_at, session_token.created_at, used_at, replaced_at
 from session_token
 join session on session.id = session_token.session_id
 join user_account on user_account.id = session.user_id
-join membership on membership.user_id = session.user_id
+{_JOIN_OPENED}
 where token_hash = $1 and expires_at > $2 and last_seen_at > $3
 order by membership.tenant_id is not distinct from session.tenant_id desc, membership.id limit 1
 """

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from app.access.browser import Browser
 from app.core.backoff import Backoff
 from app.core.clock import Clock
 from app.core.errors import InvalidInput
@@ -24,11 +25,16 @@ _BACKOFF = Backoff(first_seconds=5, ceiling_seconds=120)
 
 @dataclass(frozen=True, slots=True)
 class SignInRequest:
-    """One wish for a link. `attempts` counts this try, from 1."""
+    """One wish for a link. `attempts` counts this try, from 1.
+
+    `secret_hash` and `browser_kind` are of the browser that asked, and of no other.
+    """
 
     id: UUID
     email: str
     next_path: str
+    secret_hash: bytes
+    browser_kind: str
     attempts: int
 
 
@@ -41,20 +47,24 @@ class SignInRequests:
     clock: Clock
     ids: Ids
 
-    async def add(self, email: str, next_path: str) -> None:
+    async def add(self, email: str, next_path: str, browser: Browser) -> None:
         """Queues a request. It does not look whether anybody has this address.
 
-        Raises `InvalidInput` for what is no address.
+        The newest secret of the browser is the request's own. Raises `InvalidInput` for what is
+        no address.
         """
         if not is_valid_address(email):
             raise InvalidInput("This is not an e-mail address.")
+        now = self.clock.now()
         await self.database.execute(
-            """insert into sign_in_request (id, email, next_path, next_attempt_at, created_at)
-            values ($1, $2, $3, $4, $4)""",
+            _ADD,
             self.ids.new(),
             normalise_address(email),
             next_path,
-            self.clock.now(),
+            browser.secret_hashes[0],
+            browser.kind,
+            now,
+            now + MAILED_LINK_TTL,
         )
         await self.doorbell.ring(Bell.SIGN_IN)
 
@@ -86,11 +96,21 @@ class SignInRequests:
         return len(rows)
 
 
+# The code that the mail may carry can be tried only so often; that is counted for every request.
+_ADD = """
+with counted as (
+    insert into sign_in_tries (secret_hash, email, expires_at) values ($4, $2, $7)
+)
+insert into sign_in_request
+    (id, email, next_path, secret_hash, browser_kind, next_attempt_at, created_at)
+values ($1, $2, $3, $4, $5, $6, $6)
+"""
+
 _CLAIM = """
 update sign_in_request set next_attempt_at = $2, attempts = attempts + 1
 where id in (
     select id from sign_in_request where next_attempt_at <= $1
     order by next_attempt_at limit $3 for update skip locked
 )
-returning id, email, next_path, attempts
+returning id, email, next_path, secret_hash, browser_kind, attempts
 """

@@ -1,6 +1,7 @@
 """A browser and its system in words, as far as `User-Agent` can be believed."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 # In this order: nearly every browser also names those that it wants to be taken for.
 _BROWSERS = (
@@ -22,6 +23,11 @@ _SYSTEMS = (
     ("Linux|X11", "Linux"),
 )
 
+_DEVICES: Mapping[str, Sequence[str]] = {
+    "a computer": ("Windows", "macOS", "Linux", "ChromeOS"),
+    "a phone or tablet": ("iPhone", "iPad", "Android"),
+}
+
 
 def describe_user_agent(user_agent: str) -> str:
     """`Firefox on Windows`; only words of ours, whatever the header says."""
@@ -29,6 +35,13 @@ def describe_user_agent(user_agent: str) -> str:
     if browser and system:
         return f"{browser} on {system}"
     return browser or (f"A browser on {system}" if system else "An unknown browser")
+
+
+def classify_user_agent(user_agent: str) -> str:
+    """`Firefox on a computer`: so coarse that no update of browser or system changes it."""
+    browser, system = _name(_BROWSERS, user_agent), _name(_SYSTEMS, user_agent)
+    device = next((kind for kind, systems in _DEVICES.items() if system in systems), "something")
+    return f"{browser or 'A browser'} on {device}"
 
 
 def _name(kinds: tuple[tuple[str, str], ...], user_agent: str) -> str:

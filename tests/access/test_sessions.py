@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from clocks import MovableClock
 
+from app.access.browser import Browser
 from app.access.sessions import (
     IDLE_TTL,
     RENEW_AFTER,
@@ -35,7 +36,7 @@ async def user(services: Services) -> User:
 
 async def sign_in(services: Services, user: User, user_agent: str = "Browser/1") -> str:
     link = await services.sign_in.create_link(user.id)
-    return (await services.sign_in.consume_link(link, user_agent)).session_token
+    return (await services.sign_in.consume_link(link, Browser(user_agent))).session_token
 
 
 async def session_of(services: Services, token: str) -> Session:

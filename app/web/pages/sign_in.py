@@ -7,13 +7,14 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
+from app.access.browser import Browser
 from app.access.rate_limits import RateLimits
 from app.access.sessions import EndReason, Session, Sessions
-from app.access.sign_in import SignIn
+from app.access.sign_in import CODE_DIGITS, OpenedElsewhere, SignedIn, SignIn, WrongCode
 from app.access.sign_in_requests import MAILED_LINK_TTL, SignInRequests
 from app.core.errors import InvalidInput, NotFound
 from app.settings import Settings
-from app.web.client import client_network
+from app.web.browsers import BrowserCookies
 from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.guards import allow_public, allow_session, allow_token
@@ -21,6 +22,7 @@ from app.web.next_page import FIRST_PAGE, choose_next
 from app.web.pages.outbox import shows_outbox
 
 _REFUSED = "sign_in/refused.html"
+_ELSEWHERE = "sign_in/elsewhere.html"
 
 
 @get("/sign-in", opt=allow_public())
@@ -32,7 +34,7 @@ async def show_sign_in_form(
     next_path = choose_next(request.query_params.get("next", ""))
     if await session_cookies.find_session(request):
         return Redirect(next_path or FIRST_PAGE, status_code=303)
-    return _form(request, settings, "new", next_path)
+    return _form(settings, "new", next_path)
 
 
 @post("/sign-in", status_code=200, opt=allow_public())
@@ -41,31 +43,73 @@ async def ask_for_link(
     settings: Given[Settings],
     rate_limits: Given[RateLimits],
     sign_in_requests: Given[SignInRequests],
+    browser_cookies: Given[BrowserCookies],
 ) -> Template:
     """The same answer, by the same work, whoever the address belongs to."""
-    await rate_limits.count(
-        RateLimitItemPerHour(settings.sign_in_requests_per_hour),
-        "sign-in",
-        client_network(request, settings.trusted_proxies),
-    )
+    browser = browser_cookies.renew(browser_cookies.read(request))
+    await _count(rate_limits, settings, "sign-in", browser)
     form = await request.form()
     next_path = choose_next(str(form.get("next", "")))
     if settings.auth_mail is None:
-        return _form(request, settings, "new", next_path)
+        return _form(settings, "new", next_path)
     try:
-        await sign_in_requests.add(str(form.get("email", "")).strip(), next_path)
+        await sign_in_requests.add(str(form.get("email", "")).strip(), next_path, browser)
     except InvalidInput:
-        return _form(request, settings, "no_address", next_path)
-    return _form(request, settings, "asked", next_path)
+        return _form(settings, "no_address", next_path)
+    page = _code_form(request, settings, "asked")
+    page.set_cookie(browser_cookies.make(browser))
+    return page
+
+
+@get("/sign-in/code", opt=allow_public())
+async def show_code_form(
+    request: Request[Any, Any, Any],
+    settings: Given[Settings],
+    browser_cookies: Given[BrowserCookies],
+) -> Redirect | Template:
+    """For whoever left the page on which they asked."""
+    if not browser_cookies.read(request).secrets:
+        return Redirect("/sign-in", status_code=303)
+    return _code_form(request, settings, "asked")
+
+
+@post("/sign-in/code", status_code=200, opt=allow_public())
+async def use_code(
+    request: Request[Any, Any, Any],
+    settings: Given[Settings],
+    rate_limits: Given[RateLimits],
+    sign_in: Given[SignIn],
+    sessions: Given[Sessions],
+    session_cookies: Given[SessionCookies],
+    browser_cookies: Given[BrowserCookies],
+) -> Redirect | Template:
+    """The same answers, by the same work, whether or not there ever was a mail."""
+    browser = browser_cookies.read(request)
+    await _count(rate_limits, settings, "sign-in-code", browser)
+    code = str((await request.form()).get("code", ""))
+    try:
+        signed_in = await sign_in.consume_code(code, browser)
+    except WrongCode as error:
+        return _code_form(request, settings, "wrong", error.tries_left)
+    except NotFound:
+        return _code_form(request, settings, "over")
+    return await _enter(request, signed_in, sessions, session_cookies, browser_cookies)
 
 
 @get("/sign-in/{token:str}", opt=allow_token())
-async def show_sign_in(token: FromPath[str], sign_in: Given[SignIn]) -> Template:
+async def show_sign_in(
+    request: Request[Any, Any, Any],
+    token: FromPath[str],
+    sign_in: Given[SignIn],
+    browser_cookies: Given[BrowserCookies],
+) -> Template:
     """Asks for a press of a button: programs that follow links must not use the link up."""
     try:
-        await sign_in.check_link(token)
+        await sign_in.check_link(token, browser_cookies.read(request))
     except NotFound:
         return Template(_REFUSED, status_code=404)
+    except OpenedElsewhere:
+        return Template(_ELSEWHERE)
     return Template("sign_in/confirm.html", context={"token": token})
 
 
@@ -76,18 +120,15 @@ async def use_sign_in(
     sign_in: Given[SignIn],
     sessions: Given[Sessions],
     session_cookies: Given[SessionCookies],
+    browser_cookies: Given[BrowserCookies],
 ) -> Redirect | Template:
     try:
-        signed_in = await sign_in.consume_link(token, request.headers.get("user-agent", ""))
+        signed_in = await sign_in.consume_link(token, browser_cookies.read(request))
     except NotFound:
         return Template(_REFUSED, status_code=404)
-    if earlier := await session_cookies.find_session(request):
-        await sessions.end(earlier.user_id, earlier.id, EndReason.SIGNED_IN_ANEW)
-    return Redirect(
-        choose_next(signed_in.next_path) or FIRST_PAGE,
-        status_code=303,
-        cookies=[session_cookies.make(signed_in.session_token)],
-    )
+    except OpenedElsewhere:
+        return Template(_ELSEWHERE, status_code=403)
+    return await _enter(request, signed_in, sessions, session_cookies, browser_cookies)
 
 
 @post("/sign-out", status_code=200, opt=allow_session())
@@ -100,16 +141,50 @@ async def sign_out(
     return Template("sign_in/signed_out.html", cookies=[session_cookies.forget()])
 
 
-def _form(
-    request: Request[Any, Any, Any], settings: Settings, state: str, next_path: str
-) -> Template:
-    """`state`: new, no_address or asked."""
+async def _count(rate_limits: RateLimits, settings: Settings, what: str, browser: Browser) -> None:
+    limit = RateLimitItemPerHour(settings.sign_in_requests_per_hour)
+    await rate_limits.count(limit, what, browser.network)
+
+
+async def _enter(
+    request: Request[Any, Any, Any],
+    signed_in: SignedIn,
+    sessions: Sessions,
+    session_cookies: SessionCookies,
+    browser_cookies: BrowserCookies,
+) -> Redirect:
+    """Into the session that was opened, out of the one that this browser had."""
+    if earlier := await session_cookies.find_session(request):
+        await sessions.end(earlier.user_id, earlier.id, EndReason.SIGNED_IN_ANEW)
+    return Redirect(
+        choose_next(signed_in.next_path) or FIRST_PAGE,
+        status_code=303,
+        cookies=[session_cookies.make(signed_in.session_token), browser_cookies.forget()],
+    )
+
+
+def _form(settings: Settings, state: str, next_path: str) -> Template:
+    """`state`: new or no_address."""
     return Template(
         "sign_in/ask.html",
         context={
             "state": state,
             "next_path": next_path,
             "is_set_up": settings.auth_mail is not None,
+        },
+    )
+
+
+def _code_form(
+    request: Request[Any, Any, Any], settings: Settings, state: str, tries_left: int = 0
+) -> Template:
+    """`state`: asked, wrong or over."""
+    return Template(
+        "sign_in/code.html",
+        context={
+            "state": state,
+            "tries_left": tries_left,
+            "digits": CODE_DIGITS,
             "shows_outbox": shows_outbox(request, settings),
             "minutes": int(MAILED_LINK_TTL.total_seconds()) // 60,
         },

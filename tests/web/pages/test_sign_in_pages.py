@@ -11,6 +11,7 @@ from clocks import MovableClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.access.browser import Browser
 from app.access.sessions import RENEW_AFTER, REPLACED_GRACE
 from app.assembly import Services, assemble
 from app.directory.bootstrap import ensure_tenant
@@ -252,7 +253,7 @@ async def test_other_sites_can_make_nobody_sign_in_or_ask(
             assert answer.status_code == 403
         assert (await web.get("/sign-in", headers=headers)).status_code == 200
     assert await waiting(services) == []
-    await services.sign_in.check_link(sign_in_url.rpartition("/")[2])
+    await services.sign_in.check_link(sign_in_url.rpartition("/")[2], Browser())
 
 
 async def test_own_pages_and_programs_may_ask(web: httpx.AsyncClient) -> None:
