@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from markupsafe import Markup
 
-from app.access.sessions import SessionView, TenantChoice
+from app.access.sessions import SessionView, SignInMethod, TenantChoice
 from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
 from app.inbox.refused import RefusedRow
@@ -253,9 +253,18 @@ def make_pages() -> list[Page]:
         Page("sign in", "sign_in/confirm.html", {"token": "tok"}),
         *(
             Page(f"sign in, {state}", "sign_in/ask.html", {**_ASK, "state": state})
-            for state in ("new", "no_address", "asked")
+            for state in ("new", "no_address")
         ),
         Page("sign in, not set up", "sign_in/ask.html", {**_ASK, "is_set_up": False}),
+        Page("sign in, elsewhere", "sign_in/elsewhere.html", {}),
+        *(
+            Page(
+                f"code, {state}, {left} left",
+                "sign_in/code.html",
+                {**_CODE, "state": state, "tries_left": left},
+            )
+            for state, left in (("asked", 0), ("wrong", 4), ("wrong", 1), ("wrong", 0), ("over", 0))
+        ),
         Page("link refused", "sign_in/refused.html", {}),
         Page("signed out", "sign_in/signed_out.html", {}),
         *_make_search_pages(),
@@ -271,9 +280,8 @@ _ASK = {
     "state": "new",
     "next_path": '/inbox?"><script>alert(1)</script>',
     "is_set_up": True,
-    "shows_outbox": True,
-    "minutes": 15,
 }
+_CODE = {"shows_outbox": True, "minutes": 15, "digits": 6}
 
 
 _REFUSALS = {
@@ -310,8 +318,11 @@ def _make_settings_pages() -> list[Page]:
         for number, name in enumerate(("Acme", "Öl & Söhne", "<b>Bold</b>"))
     ]
     sessions = [
-        SessionView(UUID(int=number), HOSTILE, NOW - timedelta(days=30), NOW, number == 1)
-        for number in (1, 2, 3)
+        SessionView(
+            *(UUID(int=number), HOSTILE, method, "192.0.2.1"),
+            *(NOW - timedelta(days=30), NOW, number == 1),
+        )
+        for number, method in enumerate(SignInMethod, 1)
     ]
     row = OutboxRow(UUID(int=1), HOSTILE, HOSTILE, NOW)
     mail = {"row": row, "from_": HOSTILE, "text": HOSTILE, "has_html": True, "link": "/sign-in/x"}
