@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from application import serving
+from postman import asking
 
 from app.assembly import Services, assemble
 from app.core.secrets import Secret
@@ -18,11 +19,11 @@ HERE = {"host": "127.0.0.1:8000"}
 
 
 @pytest.fixture
-async def outbox_url(services: Services) -> str:
+async def outbox_url(services: Services, web: httpx.AsyncClient) -> str:
     """Of one sign-in mail that was kept instead of sent."""
     tenant = await ensure_tenant(services.tenants, "First", "enterprise")
     await services.users.add("ada@example.test", tenant.id, "owner")
-    await services.sign_in_requests.add("ada@example.test", "/inbox")
+    await web.post("/sign-in", data={"email": "ada@example.test", "next": "/inbox"})
     mail = services.magic_link_mail()
     assert mail
     assert await mail.send_due() == 1
@@ -54,7 +55,7 @@ async def test_console_is_told_the_link(
     services: Services, outbox_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    await services.sign_in_requests.add("ada@example.test", "")
+    await services.sign_in_requests.add("ada@example.test", "", asking())
     mail = services.magic_link_mail()
     assert mail
     await mail.send_due()
