@@ -49,6 +49,7 @@ from app.inbox.removal import Removal
 from app.inbox.sample import Sample
 from app.inbox.signed_links import SignedLinks
 from app.inbox.temporary import TemporaryInboxes
+from app.inbox.temporary_limits import TemporaryLimits
 from app.outbound.lanes import open_auth_lane, open_outbox
 from app.outbound.mail_templates import MailTemplates
 from app.outbound.outbox import Outbox
@@ -134,7 +135,12 @@ class Services:
         return Indexer(self.log, self.search_index, correspondents, self.rebuilds)
 
     def snapshot_writer(self) -> SnapshotWriter:
-        return SnapshotWriter(self.database, self.doorbell, snapshot_path(self.settings))
+        return SnapshotWriter(
+            self.database,
+            self.doorbell,
+            snapshot_path(self.settings),
+            temporary_max_message_bytes=self.settings.temporary_max_message_bytes,
+        )
 
     def refused_mail_reader(self) -> RefusedMailReader:
         return RefusedMailReader(RefusedMailFolder.of(self.settings), self.log)
@@ -174,7 +180,7 @@ class Services:
             spool=spool,
             router=Router(self.recipients, self.mailboxes),
             storekeeper=Storekeeper(self.blobs),
-            recorder=Recorder(self.log, self.clock, self.ids),
+            recorder=Recorder(self.log, TemporaryLimits.read(self.settings), self.clock, self.ids),
         )
 
     def drain(self, reader: SpoolReader) -> Drain:
@@ -204,6 +210,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     rate_limits = RateLimits(settings.redis_url.reveal())
     domains = Domains(database, log, clock, ids)
     routes = Routes(database, clock, ids)
+    recipients = Recipients(database, clock)
     search_index = open_index(settings, database)
     saved_searches = SavedSearches(database, clock, ids)
     return Services(
@@ -223,7 +230,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         domains=domains,
         mailboxes=Mailboxes(database, log, domains, clock, ids),
         routes=routes,
-        recipients=Recipients(database, clock),
+        recipients=recipients,
         directory_changes=DirectoryChanges(log, routes, ids),
         users=Users(database, clock, ids),
         keys=ApiKeys(database, log, clock, ids),
@@ -238,8 +245,10 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
             domains,
             clock,
             ids,
+            TemporaryLimits.read(settings),
             domain_name=settings.temporary_domain,
             ttl_seconds=settings.temporary_ttl_seconds,
+            max_ttl_seconds=settings.temporary_max_ttl_seconds,
         ),
         reading=Reading(database, log, ids),
         actions=Actions(log, clock, ids),
@@ -250,7 +259,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         pictures=RemotePictures(egress),
         sample=Sample(settings.smtp_listen, clock),
         feed=LiveFeed(database, doorbell),
-        quarantine=Quarantine(database, log, blobs, clock, ids),
+        quarantine=Quarantine(database, log, blobs, recipients, clock, ids),
         search_index=search_index,
         search=Search(database, search_index, clock),
         saved_searches=saved_searches,

@@ -186,7 +186,12 @@ class Settings:
 
     temporary_domain: str = "pillarbox.test"
     temporary_ttl_seconds: int = 3600
+    temporary_max_ttl_seconds: int = 86_400
     temporary_inboxes_per_hour: int = 60
+    temporary_max_message_bytes: int = 25 * 1024 * 1024
+    temporary_max_messages: int = 20_000
+    temporary_max_inbox_bytes: int = 1024 * 1024 * 1024
+    temporary_messages_per_hour: int = 10_000
 
     ingester_inbound_token: Secret | None = None
 
@@ -307,6 +312,8 @@ _NOT_NEGATIVE = (
     *("smtp_network_connections_per_minute", "smtp_host_messages_per_minute"),
     *("smtp_host_recipients_per_minute", "smtp_domain_recipients_per_minute"),
     *("smtp_max_connection_messages", "smtp_max_connection_recipients", "smtp_stop_seconds"),
+    *("temporary_max_ttl_seconds", "temporary_max_message_bytes", "temporary_max_messages"),
+    *("temporary_max_inbox_bytes", "temporary_messages_per_hour"),
 )
 
 

@@ -52,6 +52,11 @@ async def remove_old_refused_mail(context: dict[Any, Any]) -> int:
     return await services.removal.remove_old_refused_mail()
 
 
+async def drop_expired_quarantine(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.quarantine.drop_expired()
+
+
 async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     drain = services.drain(await services.spool.open_reader())
@@ -105,6 +110,7 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(forget_undo_steps), minute={7}, second={45}),
             cron(_job(remove_ended_sessions), minute={7}, second={20}),
             cron(_job(remove_old_refused_mail), second=50),
+            cron(_job(drop_expired_quarantine), second={10, 40}),
             cron(_job(trim_spool), second={15}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),

@@ -31,11 +31,13 @@ FRESH_SECONDS = 10.0
 
 
 class DomainEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A hosted domain: what is answered for its unknown addresses, and whether it takes mail."""
+    """A hosted domain: what is answered for its unknown addresses, whether it takes mail, and how
+    large a message may be for any of its addresses (0: as large as for all others)."""
 
     recipient_policy: RecipientPolicy = "reject_unknown"
     status: DomainStatus = "verified"
     catch_all: bool = False
+    max_message_bytes: int = 0
 
 
 class MailboxEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -153,6 +155,12 @@ class SnapshotFile:
         if verdict is RecipientVerdict.ACCEPT or fresh:
             return verdict
         return RecipientVerdict.TRY_LATER
+
+    def max_message_bytes(self, domain: str) -> int:
+        """Of mail for this domain, normalised; 0 for no limit of its own."""
+        snapshot = self.current()
+        entry = snapshot.domains.get(domain) if snapshot else None
+        return entry.max_message_bytes if entry else 0
 
     def current(self) -> DirectorySnapshot | None:
         """The newest snapshot; None when there is none or its file is damaged."""

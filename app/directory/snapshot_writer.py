@@ -54,6 +54,8 @@ class SnapshotWriter:
     database: Database
     doorbell: Doorbell
     path: Path
+    temporary_max_message_bytes: int
+    """Of mail for domains of the temporary plan; 0 for no limit of their own."""
     _domains: dict[str, DomainEntry] = field(default_factory=dict)
     _mailboxes: dict[str, MailboxEntry] = field(default_factory=dict)
     _addresses: dict[UUID, str] = field(default_factory=dict)
@@ -113,12 +115,19 @@ class SnapshotWriter:
 
     async def _read_domains(self) -> None:
         rows = await self.database.fetch(
-            """select name, recipient_policy, status, exists (
-                select from mailbox where mailbox.address = '@' || domain.name) as catch_all
-            from domain where status <> 'pending'"""
+            """select domain.name, recipient_policy, status, exists (
+                select from mailbox where mailbox.address = '@' || domain.name) as catch_all,
+                case when tenant.plan = 'temporary' then $1 else 0 end as max_message_bytes
+            from domain join tenant on tenant.id = tenant_id where status <> 'pending'""",
+            self.temporary_max_message_bytes,
         )
         self._domains = {
-            row["name"]: DomainEntry(row["recipient_policy"], row["status"], row["catch_all"])
+            row["name"]: DomainEntry(
+                row["recipient_policy"],
+                row["status"],
+                row["catch_all"],
+                row["max_message_bytes"],
+            )
             for row in rows
         }
 

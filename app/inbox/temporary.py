@@ -1,7 +1,8 @@
 """Temporary inboxes: a random address, opened by a token, gone after its time.
 
 The token is the only credential. The address is drawn apart from it and opens nothing. Wrong,
-deleted and expired tokens are answered alike.
+deleted and expired tokens are looked for by the same query and answered alike. Ids of messages tell
+when they came (UUIDv7), but stand only in what the holder of a token is shown, and open nothing.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
 from app.inbox.listing import Access
+from app.inbox.temporary_limits import TemporaryLimits, read_usage
 from app.storage.db.database import Database
 
 _GONE = "This inbox does not exist, or its time is over."
@@ -36,7 +38,14 @@ class TemporaryInbox:
     address: str
     token: str
     expires_at: datetime
+    last_expires_at: datetime
+    """The latest time that extending it can lead to."""
     message_count: int
+    discarded_count: int = 0
+    """Mails that a limit kept out."""
+    is_full: bool = False
+    busy_until: datetime | None = None
+    """When mail is kept again, if too much came this hour."""
 
     @property
     def access(self) -> Access:
@@ -52,8 +61,10 @@ class TemporaryInboxes:
     domains: Domains
     clock: Clock
     ids: Ids
+    limits: TemporaryLimits
     domain_name: str
     ttl_seconds: int
+    max_ttl_seconds: int
 
     async def create(self) -> TemporaryInbox:
         """A new inbox on the installation's domain for them, open for `ttl_seconds`."""
@@ -79,37 +90,49 @@ class TemporaryInboxes:
 
     async def open(self, token: str) -> TemporaryInbox:
         """The inbox of this token. Raises `NotFound` for a wrong and for an expired one."""
+        now = self.clock.now()
         row = await self.database.fetch_one(
-            """select id, tenant_id, address, expires_at,
+            """select id, tenant_id, address, expires_at, created_at,
                 (select count(*) from message where mailbox_id = mailbox.id) as message_count
             from mailbox where token_hash = $1 and expires_at > $2""",
             hash_token(token),
-            self.clock.now(),
+            now,
         )
         if row is None:
             raise NotFound(_GONE)
+        usage = await read_usage(self.database, row["id"])
         return TemporaryInbox(
             mailbox_id=row["id"],
             tenant_id=row["tenant_id"],
             address=row["address"],
             token=token,
             expires_at=row["expires_at"],
+            last_expires_at=max(row["expires_at"], row["created_at"] + self._longest),
             message_count=row["message_count"],
+            discarded_count=usage.discarded_count if usage else 0,
+            is_full=bool(usage and usage.is_full(self.limits)),
+            busy_until=usage.hour_ends_at if usage and usage.is_busy(self.limits, now) else None,
         )
 
     async def extend(self, token: str) -> None:
-        """Starts the inbox's time again from now. Raises `NotFound`."""
+        """Starts the inbox's time again from now, as far as `max_ttl_seconds` from its making
+        allow. Raises `NotFound`."""
         now = self.clock.now()
         await self._change(
             token,
-            "expires_at = $3",
+            "expires_at = greatest(expires_at, least($3, created_at + $4::interval))",
             EventType.MAILBOX_EXTENDED,
             now + timedelta(seconds=self.ttl_seconds),
+            self._longest,
         )
 
     async def delete(self, token: str) -> None:
         """Closes the inbox at once; what it held is removed within seconds. Raises `NotFound`."""
         await self._change(token, "expires_at = $2, token_hash = null", EventType.MAILBOX_CLOSED)
+
+    @property
+    def _longest(self) -> timedelta:
+        return timedelta(seconds=max(self.ttl_seconds, self.max_ttl_seconds))
 
     async def _change(
         self, token: str, assignment: str, event: EventType, *arguments: object

@@ -99,8 +99,17 @@ INBOX = TemporaryInbox(
     address="kx7wq2mdhz4r@pillarbox.test",
     token="tok",
     expires_at=NOW + timedelta(minutes=58),
+    last_expires_at=NOW + timedelta(hours=23),
     message_count=3,
 )
+_FULL_INBOX = replace(
+    INBOX,
+    expires_at=INBOX.last_expires_at,
+    message_count=20_000,
+    discarded_count=2,
+    is_full=True,
+)
+_BUSY_INBOX = replace(INBOX, discarded_count=1, busy_until=NOW + timedelta(minutes=20))
 _TEMPORARY = {"base_url": "/t/tok"}
 _TEMPORARY_LIST = {
     **_TEMPORARY,
@@ -178,6 +187,8 @@ def make_pages() -> list[Page]:
         Page("start", "start/index.html", {"ttl_seconds": 3600}),
         Page("temporary, empty", "temporary/list.html", _TEMPORARY_LIST),
         Page("temporary", "temporary/list.html", {**_TEMPORARY_LIST, "rows": _rows(50)}),
+        Page("temporary, full", "temporary/list.html", {**_TEMPORARY_LIST, "inbox": _FULL_INBOX}),
+        Page("temporary, busy", "temporary/list.html", {**_TEMPORARY_LIST, "inbox": _BUSY_INBOX}),
         Page(
             "temporary, older",
             "temporary/list.html",

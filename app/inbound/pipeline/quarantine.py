@@ -1,6 +1,7 @@
 """What could not be taken in: kept with its bytes and its reason, for an operator to decide."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +12,7 @@ from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.core.ids import Ids, derive_id
 from app.core.log import get_logger
+from app.directory.recipients import Recipients
 from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
@@ -45,6 +47,7 @@ class Quarantine:
     database: Database
     log: EventLog
     blobs: BlobStore
+    recipients: Recipients
     clock: Clock
     ids: Ids
 
@@ -109,6 +112,27 @@ class Quarantine:
                     data={"reason": "dropped_from_quarantine"},
                 )
             )
+
+    async def drop_expired(self) -> int:
+        """Drops what was for temporary inboxes alone that are all gone. Returns how many went."""
+        rows = await self.database.fetch(
+            """select id, array(select jsonb_array_elements_text(source->'envelope'->'rcpt_to'))
+                as recipients
+            from quarantine where source ? 'envelope' and not exists (
+                select from jsonb_array_elements_text(source->'envelope'->'rcpt_to') as recipient
+                where substring(lower(recipient) from '@([^@]*)$') not in (
+                    select domain.name from domain join tenant on tenant.id = tenant_id
+                    where plan = 'temporary' and status <> 'pending'))
+            order by created_at limit 500"""
+        )
+        there = await self.recipients.find_mailboxes(
+            {name for row in rows for name in row["recipients"]}
+        )
+        gone = [row["id"] for row in rows if not there.keys() & set(row["recipients"])]
+        for item_id in gone:
+            with suppress(NotFound):  # Somebody else dropped it meanwhile.
+                await self.drop(item_id)
+        return len(gone)
 
     async def keep_gap(self, gap: Gap) -> None:
         """Keeps the bytes of a sealed segment that are no valid record, and raises the alarm."""

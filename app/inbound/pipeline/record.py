@@ -15,6 +15,7 @@ from app.core.ids import Ids
 from app.eventlog.append import EventLog, Transaction
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
+from app.inbound.pipeline.admission import Pair, admit
 from app.inbound.pipeline.arrival import (
     Advance,
     Arrival,
@@ -27,6 +28,7 @@ from app.inbound.pipeline.arrival import (
     stored_attachment_key,
 )
 from app.inbound.pipeline.rows import attachment_rows, body_row, insert, message_row
+from app.inbox.temporary_limits import TemporaryLimits
 from app.storage.blobs.keys import quarantine_key
 from app.storage.db.database import Connection
 from app.storage.released import release_objects
@@ -45,6 +47,7 @@ class Recorder:
     """Writes what became of a batch."""
 
     log: EventLog
+    limits: TemporaryLimits
     clock: Clock
     ids: Ids
 
@@ -93,9 +96,15 @@ class Recorder:
         present = await _lock_mailboxes(connection, [d.mailbox.id for _, d in deliveries])
         gone = [pair for pair in deliveries if pair[1].mailbox.id not in present]
         deliveries = [pair for pair in deliveries if pair[1].mailbox.id in present]
-        inserted = await insert(connection, "message", [message_row(*pair) for pair in deliveries])
-        new = [pair for pair in deliveries if pair[1].message_id in inserted]
-        old = [pair for pair in deliveries if pair[1].message_id not in inserted]
+        temporary = [mailbox_id for mailbox_id, is_temporary in present.items() if is_temporary]
+        now = self.clock.now()
+        admission = await admit(
+            connection, deliveries, temporary=temporary, limits=self.limits, now=now
+        )
+        kept = admission.kept
+        inserted = await insert(connection, "message", [message_row(*pair) for pair in kept])
+        new = [pair for pair in kept if pair[1].message_id in inserted]
+        old = [pair for pair in kept if pair[1].message_id not in inserted]
         await insert(connection, "message_body", [body_row(*pair) for pair in new])
         rows = [row for pair in new for row in attachment_rows(*pair)]
         await insert(connection, "attachment", rows)
@@ -104,11 +113,11 @@ class Recorder:
         for entry, delivery in new:
             transaction.tell(*_received(entry, delivery))
         await self._tell_duplicates(transaction, old)
-        await self._drop(transaction, gone)
+        await self._drop(transaction, [(pair, "mailbox_removed") for pair in gone])
+        await self._drop(transaction, admission.discarded)
+        await admission.settle(connection, new, now)
 
-    async def _tell_duplicates(
-        self, transaction: Transaction, pairs: Sequence[tuple[Routed, Delivery]]
-    ) -> None:
+    async def _tell_duplicates(self, transaction: Transaction, pairs: Sequence[Pair]) -> None:
         """Not inserted: recorded by an earlier try, or the same message sent again."""
         if not pairs:
             return
@@ -137,25 +146,22 @@ class Recorder:
             )
         await self._release(transaction.connection, duplicates)
 
-    async def _drop(
-        self, transaction: Transaction, pairs: Sequence[tuple[Routed, Delivery]]
-    ) -> None:
-        """The mailbox was removed since the message was routed, and the message with it."""
-        for entry, delivery in pairs:
+    async def _drop(self, transaction: Transaction, pairs: Sequence[tuple[Pair, str]]) -> None:
+        """Not kept, with the reason: the mailbox was removed since the message was routed, or a
+        limit of its says no."""
+        for (entry, delivery), reason in pairs:
             transaction.tell(
                 _event(
                     EventType.MESSAGE_DELETED,
                     entry,
                     delivery,
                     ("message", delivery.message_id),
-                    {"reason": "mailbox_removed", **_source(entry)},
+                    {"reason": str(reason), **_source(entry)},
                 )
             )
-        await self._release(transaction.connection, pairs)
+        await self._release(transaction.connection, [pair for pair, _ in pairs])
 
-    async def _release(
-        self, connection: Connection, pairs: Sequence[tuple[Routed, Delivery]]
-    ) -> None:
+    async def _release(self, connection: Connection, pairs: Sequence[Pair]) -> None:
         keys = [
             stored_attachment_key(delivery, attachment)
             for entry, delivery in pairs
@@ -229,17 +235,21 @@ class Recorder:
             await release_objects(connection, keys, ids=self.ids, now=self.clock.now())
 
 
-async def _lock_mailboxes(connection: Connection, mailbox_ids: Sequence[UUID]) -> set[UUID]:
-    """Those that are still there, kept there until the transaction ends."""
+async def _lock_mailboxes(
+    connection: Connection, mailbox_ids: Sequence[UUID]
+) -> Mapping[UUID, bool]:
+    """Those that are still there, kept there until the transaction ends; whether each is of the
+    temporary plan."""
     rows = await connection.fetch(
-        "select id from mailbox where id = any($1::uuid[]) order by id for key share", mailbox_ids
+        """select mailbox.id, tenant.plan = 'temporary' as is_temporary
+        from mailbox join tenant on tenant.id = mailbox.tenant_id
+        where mailbox.id = any($1::uuid[]) order by mailbox.id for key share of mailbox""",
+        mailbox_ids,
     )
-    return {row["id"] for row in rows}
+    return {row["id"]: row["is_temporary"] for row in rows}
 
 
-async def _count_references(
-    connection: Connection, pairs: Sequence[tuple[Routed, Delivery]], ids: Ids
-) -> None:
+async def _count_references(connection: Connection, pairs: Sequence[Pair], ids: Ids) -> None:
     await connection.execute(
         """insert into raw_blob (id, tenant_id, sha256, size_bytes, reference_count)
         select (array_agg(id))[1], tenant_id, sha256, max(size_bytes), count(*)

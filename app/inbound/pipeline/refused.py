@@ -73,7 +73,10 @@ class RefusedMailReader:
 
 
 async def _take(transaction: Transaction, notes: Sequence[RefusedMail]) -> int:
-    """Rows and events of those notes whose domain has a tenant and which are not there yet."""
+    """Rows and events of those notes whose domain has a tenant and which are not there yet.
+
+    Not those of temporary inboxes: their addresses are secrets that end with them.
+    """
     addresses = [normalise_address(note.recipient) for note in notes]
     tenants = await _find_tenants(transaction, addresses)
     mailboxes = await _find_mailboxes(transaction, addresses)
@@ -88,7 +91,8 @@ async def _take(transaction: Transaction, notes: Sequence[RefusedMail]) -> int:
 
 async def _find_tenants(transaction: Transaction, addresses: Sequence[str]) -> Mapping[str, UUID]:
     rows = await transaction.connection.fetch(
-        "select name, tenant_id from domain where name = any($1::text[]) and status <> 'pending'",
+        """select domain.name, tenant_id from domain join tenant on tenant.id = tenant_id
+        where domain.name = any($1::text[]) and status <> 'pending' and plan <> 'temporary'""",
         [address.rpartition("@")[2] for address in addresses],
     )
     return {row["name"]: row["tenant_id"] for row in rows}

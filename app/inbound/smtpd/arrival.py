@@ -16,7 +16,8 @@ class Arrival:
     """Takes the message in pieces, and at its end keeps it or says why not.
 
     A refusal on the way is told only at the end, as a client listens no earlier. Without a `body`
-    nothing is kept and the message is refused at its end. Use it as a context manager: whatever
+    nothing is kept and the message is refused at its end. `max_message_bytes` is a limit of the
+    recipients, on top of those for everyone; 0 for none. Use it as a context manager: whatever
     ends the connection, nothing that was not accepted stays behind.
     """
 
@@ -27,6 +28,8 @@ class Arrival:
         writer: SpoolWriter,
         limits: SmtpLimits,
         metrics: SmtpMetrics,
+        *,
+        max_message_bytes: int = 0,
     ) -> None:
         self.metadata = metadata
         self.size_bytes = 0
@@ -34,6 +37,7 @@ class Arrival:
         self._writer = writer
         self._limits = limits
         self._metrics = metrics
+        self._max_message_bytes = max_message_bytes
         self._refusal: Refusal | None = None
 
     def __enter__(self) -> "Arrival":
@@ -53,6 +57,8 @@ class Arrival:
         self.size_bytes += len(piece)
         if not self._limits.allows(self.size_bytes):
             self.refuse(self._limits.too_large())
+        elif self._max_message_bytes and self.size_bytes > self._max_message_bytes:
+            self.refuse(Refusal(replies.TOO_LARGE, max_message_bytes=self._max_message_bytes))
         elif self._body is not None and self._refusal is None:
             try:
                 await self._body.append(piece)

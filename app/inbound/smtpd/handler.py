@@ -55,6 +55,10 @@ class Transaction:
     smtputf8: bool
     began_at: float
     """By `time.perf_counter`."""
+    size_bytes: int = 0
+    """As declared; 0 if it was not."""
+    max_message_bytes: int = 0
+    """The largest that any of the recipients takes; 0 for no limit but ours."""
     recipients: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     accepted_count: int = 0
@@ -111,7 +115,7 @@ class MailHandler:
         except OSError as error:
             raise Refusal(replies.NOT_STORED) from error
         self.rates.take_message(origin)
-        return Transaction(command.address, command.smtputf8, perf_counter())
+        return Transaction(command.address, command.smtputf8, perf_counter(), command.size_bytes)
 
     def add_recipient(self, origin: Origin, transaction: Transaction, address: str) -> None:
         """Takes one more recipient, whatever becomes of it later, or raises `Refusal`."""
@@ -123,12 +127,25 @@ class MailHandler:
         verdict = self._directory.resolve(address)
         if verdict in _REFUSALS:
             raise Refusal(_REFUSALS[verdict])
-        self.rates.take_domain(origin, normalise_domain(address.rpartition("@")[2]))
+        domain = normalise_domain(address.rpartition("@")[2])
+        self._take_size(transaction, domain)
+        self.rates.take_domain(origin, domain)
         if address not in transaction.recipients:
             transaction.recipients.append(address)
         transaction.accepted_count += 1
         if verdict is RecipientVerdict.REFUSE_AFTER_DATA:
             transaction.missing.append(address)
+
+    def _take_size(self, transaction: Transaction, domain: str) -> None:
+        """Raises `Refusal` where mail of the declared size is too large for this domain, whoever is
+        asked for there (552 is a reply of RCPT: RFC 5321, section 4.3.2). Of several recipients the
+        most generous counts for the message; what is too large for the others is discarded later.
+        """
+        limit = self._directory.max_message_bytes(domain)
+        if limit and transaction.size_bytes > limit:
+            raise Refusal(replies.TOO_LARGE, max_message_bytes=limit)
+        others = transaction.max_message_bytes if transaction.accepted_count else limit
+        transaction.max_message_bytes = max(limit, others) if limit and others else 0
 
     def open_arrival(self, client: Client, transaction: Transaction) -> Arrival:
         """Ready for the message of a transaction that has recipients."""
@@ -148,7 +165,14 @@ class MailHandler:
         body = None
         if not transaction.refused_after_data:
             body = IncomingBody(self._writer, prefix, self._memory)
-        return Arrival(metadata, body, self._writer, self.limits, self.metrics)
+        return Arrival(
+            metadata,
+            body,
+            self._writer,
+            self.limits,
+            self.metrics,
+            max_message_bytes=transaction.max_message_bytes,
+        )
 
     def _trace_fields(
         self, client: Client, transaction: Transaction, item_id: UUID, received_at: datetime

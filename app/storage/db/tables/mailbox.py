@@ -1,6 +1,6 @@
 """Mailboxes: the addresses that we host."""
 
-from piccolo.columns import UUID, Bytea, ForeignKey, Timestamptz, Varchar
+from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Integer, Timestamptz, Varchar
 from piccolo.table import Table
 
 from app.storage.db.tables.domain import Domain
@@ -21,3 +21,17 @@ class Mailbox(Table, tablename="mailbox"):
     token_hash = Bytea(null=True, default=None, unique=True)
     expires_at = Timestamptz(null=True, default=None)
     created_at = Timestamptz(default=None)
+
+
+class InboxUsage(Table, tablename="inbox_usage"):
+    """What a mailbox of the temporary plan took in since it was made, and what it did not keep."""
+
+    mailbox_id = ForeignKey(
+        Mailbox, primary_key=True, null=False, default=None, db_column_name="mailbox_id"
+    )
+    tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id")
+    message_count = Integer(default=0)
+    size_bytes = BigInt(default=0)
+    hour_began_at = Timestamptz(default=None)
+    hour_message_count = Integer(default=0, help_text="since then")
+    discarded_count = Integer(default=0)
