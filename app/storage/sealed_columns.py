@@ -26,4 +26,6 @@ class SealedColumn:
         return f"{self.table}.{self.column}/{key}"
 
 
-SEALED_COLUMNS: Sequence[SealedColumn] = ()
+SSO_CLIENT_SECRET = SealedColumn("sso_connection", "tenant_id", "client_secret")
+
+SEALED_COLUMNS: Sequence[SealedColumn] = (SSO_CLIENT_SECRET,)
