@@ -26,6 +26,13 @@ from pillarbox import Inbox, Pillarbox, compose, installation, send
 from tests.benchmarks.report import report
 
 _SIZE_BYTES = 4096
+# All goes into one temporary inbox, which lives long enough and has no limits.
+_ENVIRONMENT = {
+    "TEMPORARY_TTL_SECONDS": "86400",
+    "TEMPORARY_MAX_MESSAGES": "0",
+    "TEMPORARY_MAX_INBOX_BYTES": "0",
+    "TEMPORARY_MESSAGES_PER_HOUR": "0",
+}
 
 
 def main() -> None:
@@ -33,7 +40,7 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=6000)
     parser.add_argument("--backlog", type=int, default=100_000)
     options = parser.parse_args()
-    with installation(TEMPORARY_TTL_SECONDS="86400") as pillarbox:
+    with installation(**_ENVIRONMENT) as pillarbox:
         pillarbox.start()
         inbox = pillarbox.create_inbox()
         counter = Counter(pillarbox, inbox)
