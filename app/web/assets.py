@@ -1,4 +1,4 @@
-"""The files that a browser keeps: one script, one stylesheet, icons and pictures.
+"""The files that a browser keeps: scripts, stylesheets and pictures; and the icons of a page.
 
 They are read once, when the application starts, and sent from memory, compressed beforehand.
 """
@@ -29,6 +29,10 @@ SPRITE = "vendor/lucide.svg"
 _LIBRARIES = ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
 _SERVED = (".css", ".svg")
 _FOR_EVER = "public, max-age=31536000, immutable"
+_SYMBOL = re.compile(r'<symbol id="([^"]+)" viewBox="0 0 24 24">(.+)</symbol>')
+# Its shapes stand in the page itself: a reference to the sprite would be one more request, and a
+# browser opens what is referred to as a document of its own and then lays out the page again.
+_ICON = Markup('<svg class="icon" aria-hidden="true" viewBox="0 0 24 24">{}</svg>')
 _WHOLE_LINE_COMMENT = re.compile(r"^\s*//.*\n|^\s+", re.MULTILINE)
 
 
@@ -52,13 +56,7 @@ class Assets:
     @classmethod
     def of(cls, folder: Path) -> "Assets":
         files = {name: _make_asset(name, content) for name, content in _read(folder)}
-        sprite = files.get(SPRITE)
-        names = re.findall(rb'<symbol id="([^"]+)"', sprite.content) if sprite else ()
-        draw = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format
-        return cls(
-            files,
-            {name.decode(): draw(_address(SPRITE, files[SPRITE]), name.decode()) for name in names},
-        )
+        return cls(files, dict(_read_icons(folder / SPRITE)))
 
     def url(self, name: str) -> str:
         """The address of the file `name`, another one when its content changes, so that what is
@@ -95,13 +93,19 @@ def send_asset(
 
 def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
     for file in sorted(folder.rglob("*")):
-        if file.suffix in _SERVED:
-            yield str(file.relative_to(folder)), file.read_bytes()
+        name = str(file.relative_to(folder))
+        if file.suffix in _SERVED and name != SPRITE:
+            yield name, file.read_bytes()
     libraries = [folder / name for name in _LIBRARIES if (folder / name).is_file()]
     yield LIBRARY, "\n".join(file.read_text() for file in libraries).encode()
     # Our own lose what only people read.
     own = [_WHOLE_LINE_COMMENT.sub("", file.read_text()) for file in sorted(folder.glob("*.js"))]
     yield SCRIPT, "\n".join(own).encode()
+
+
+def _read_icons(sprite: Path) -> Iterator[tuple[str, Markup]]:
+    for name, shapes in _SYMBOL.findall(sprite.read_text()) if sprite.is_file() else ():
+        yield name, _ICON.format(Markup(shapes))  # noqa: S704
 
 
 def _make_asset(name: str, content: bytes) -> Asset:

@@ -170,6 +170,7 @@ async def test_keys_walk_the_list_open_and_come_back(site: Site, browser_page: P
         await browser_page.keyboard.press("o")
         await browser_page.wait_for_url(f"**/m/{rows[1].id}")
     await browser_page.keyboard.press("o")
+    await expect(browser_page.locator(".row:focus-within .subject")).to_have_text("Message 1")
     await browser_page.keyboard.press("j")
     await expect(browser_page.locator(".row:focus-within .subject")).to_have_text("Message 2")
     assert site.complaints == []

@@ -83,14 +83,13 @@ def test_page_asks_no_other_host(environment: Environment, page: Page) -> None:
     assert [link for link in links if not link.startswith(("/", "#")) or link[:2] == "//"] == []
 
 
-def test_page_shows_only_files_and_icons_that_exist(environment: Environment, page: Page) -> None:
+def test_page_shows_only_files_that_exist(environment: Environment, page: Page) -> None:
     values = [value for _, _, value in attributes(parse(environment, page))]
     links = [urlsplit(part) for value in values for part in value.split()]
     static = [link for link in links if link.path.startswith("/static/")]
     assert static
     for link in static:
         assert ASSETS.url(link.path.removeprefix("/static/")) == f"{link.path}?{link.query}"
-        assert not link.fragment or link.fragment in ASSETS.icons
 
 
 def test_page_is_well_formed_for_those_who_listen(environment: Environment, page: Page) -> None:
