@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from piccolo.engine.postgres import PostgresEngine
 
 from app.access.directory import DirectoryChanges
+from app.access.idempotency import Writes
 from app.access.keys import ApiKeys
 from app.access.magic_link import MagicLinkMail
 from app.access.rate_limits import RateLimits
@@ -101,6 +102,7 @@ class Services:
     sign_in_requests: SignInRequests
     outbox: Outbox
     rate_limits: RateLimits
+    writes: Writes
     inboxes: TemporaryInboxes
     reading: Reading
     actions: Actions
@@ -239,6 +241,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         sign_in_requests=SignInRequests(database, doorbell, clock, ids),
         outbox=open_outbox(settings, ids),
         rate_limits=rate_limits,
+        writes=Writes(log, clock, ids),
         inboxes=TemporaryInboxes(
             database,
             log,

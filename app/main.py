@@ -12,8 +12,6 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
@@ -24,16 +22,23 @@ from app.core.errors import PillarboxError
 from app.core.log import configure_logging
 from app.settings import read_settings
 from app.storage.spool.port import SpoolWriter
+from app.web.api.callers import Callers, tell_allowance
+from app.web.api.docs import docs_router
 from app.web.api.events import events_router
 from app.web.api.health import health_router
+from app.web.api.labels import labels_router
+from app.web.api.mailboxes import mailboxes_router
 from app.web.api.messages import messages_router
+from app.web.api.openapi import Description, configure_openapi
+from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
+from app.web.api.writing import WholeWrites
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.browsers import BrowserCookies
 from app.web.callbacks.inbound import receive_message
 from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
-from app.web.guards import Guard, allow_public, granted, signed_in
+from app.web.guards import Guard, granted, signed_in
 from app.web.pages.design import show_design
 from app.web.pages.downloads import (
     download_raw,
@@ -67,7 +72,14 @@ from app.web.shutdown import ending_on_signal
 
 _API = "/api/v1"
 _MAX_FORM_BYTES = 1_000_000
-_API_ROUTERS = (health_router, messages_router, events_router, search_api_router)
+_MAX_API_BYTES = 1_000_000
+_API_ROUTERS: Sequence[ControllerRouterHandler] = (
+    messages_router,
+    search_api_router,
+    labels_router,
+    mailboxes_router,
+    events_router,
+)
 _PAGES: Sequence[ControllerRouterHandler] = (
     show_start,
     create_inbox,
@@ -114,7 +126,7 @@ def web_application(services: Services) -> Litestar:
             request_max_body_size=_MAX_FORM_BYTES,
         ),
         send_asset,
-        Router(_API, route_handlers=[*_API_ROUTERS]),
+        Router(_API, route_handlers=[health_router, docs_router, _api(services)]),
     ]
     if services.settings.dyno:
         handlers.append(receive_message)
@@ -126,6 +138,25 @@ def web_application(services: Services) -> Litestar:
 def ingester_application(services: Services) -> Litestar:
     """Provider callbacks and probes only."""
     return _create(services, [Router(_API, route_handlers=[health_router]), receive_message])
+
+
+def _api(services: Services) -> Router:
+    """What wants a key: who calls is found first, then the answer may be one that is known."""
+    settings = services.settings
+    callers = Callers(
+        services.keys,
+        services.rate_limits,
+        settings.api_requests_per_minute,
+        settings.trusted_proxies,
+    )
+    writes = WholeWrites(services.writes)
+    return Router(
+        "/",
+        route_handlers=_API_ROUTERS,
+        # The framework copies whatever else than a function it is given, with all its parts.
+        middleware=[lambda app: callers.wrap(app), tag_reads, lambda app: writes.wrap(app)],
+        request_max_body_size=_MAX_API_BYTES,
+    )
 
 
 def _start() -> Services:
@@ -143,7 +174,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         secure=services.settings.public_url.startswith("https://"),
         random_bytes=services.ids.random_bytes,
     )
+    description = Description()
     parts: Mapping[str, object] = {
+        "description": description,
         "settings": services.settings,
         "assets": assets,
         "clock": services.clock,
@@ -152,6 +185,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "doorbell": services.doorbell,
         "egress": services.egress,
         "blobs": services.blobs,
+        "domains": services.domains,
         "mailboxes": services.mailboxes,
         "keys": services.keys,
         "sessions": services.sessions,
@@ -188,28 +222,20 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         guards=[
             Guard(
                 cookies,
-                services.keys,
                 services.settings.trusted_proxies,
                 services.settings.public_url,
             )
         ],
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
         middleware=[compress_pages],
-        before_send=[add_security_headers, cookies.send_new_token],
+        before_send=[add_security_headers, cookies.send_new_token, tell_allowance],
         exception_handlers={
             PillarboxError: handle_error,
             HTTPException: handle_error,
             Exception: handle_error,
         },
         template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),
-        openapi_config=OpenAPIConfig(
-            title="Pillarbox",
-            version="1",
-            openapi_router=Router(
-                _API, route_handlers=[], include_in_schema=False, opt=allow_public()
-            ),
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        ),
+        openapi_config=configure_openapi(f"{_API}/openapi.json", description),
         request_max_body_size=2 * services.settings.smtp_max_message_bytes,
         logging_config=None,
     )

@@ -152,6 +152,7 @@ class Settings:
     trusted_proxies: Networks = Networks()
     egress_allow: Networks = Networks()
     dns_resolvers: Servers = Servers()
+    api_requests_per_minute: int = 6000
 
     smtp_listen: Listen = Listen("127.0.0.1", 2525)
     smtp_hostname: str = "localhost"
@@ -300,6 +301,7 @@ def _parse(name: str, text: str, hint: Any) -> Any:
 
 _AT_LEAST_ONE = (
     *("web_concurrency", "temporary_ttl_seconds", "temporary_inboxes_per_hour"),
+    *("api_requests_per_minute",),
     *("sign_in_mails_per_hour", "sign_in_requests_per_hour"),
     *("smtp_max_connections", "smtp_max_recipients", "smtp_max_errors"),
     *("smtp_max_fruitless_commands", "smtp_hello_timeout_seconds", "smtp_command_timeout_seconds"),

@@ -47,6 +47,11 @@ async def remove_ended_sessions(context: dict[Any, Any]) -> int:
     return await services.sessions.remove_ended() + await services.sign_in.remove_old_links()
 
 
+async def forget_old_answers(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.writes.forget_old()
+
+
 async def remove_old_refused_mail(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.removal.remove_old_refused_mail()
@@ -109,6 +114,7 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(empty_trash), second={25}),
             cron(_job(forget_undo_steps), minute={7}, second={45}),
             cron(_job(remove_ended_sessions), minute={7}, second={20}),
+            cron(_job(forget_old_answers), minute={37}, second={20}),
             cron(_job(remove_old_refused_mail), second=50),
             cron(_job(drop_expired_quarantine), second={10, 40}),
             cron(_job(trim_spool), second={15}),

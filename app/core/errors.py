@@ -14,7 +14,12 @@ class PillarboxError(Exception):
 
 
 class InvalidInput(PillarboxError):
-    """The caller sent something that can never succeed as it stands."""
+    """The caller sent something that can never succeed as it stands. `field` names the part that
+    is wrong, where that is one."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class NotFound(PillarboxError):

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from app.core.clock import Clock
-from app.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
+from app.core.errors import AlreadyExists, InvalidInput, NotFound
 from app.core.ids import Ids
 from app.directory.domains import Domains
 from app.eventlog.append import EventLog
@@ -49,8 +49,8 @@ class Mailboxes:
     async def add(self, address: str, tenant_id: UUID, *, display_name: str = "") -> Mailbox:
         """Adds a mailbox for an address, or a catch-all for `*@domain`, on the tenant's domain.
 
-        Raises `InvalidInput`, `AlreadyExists` also where a route has the address, `NotFound` when
-        the domain does not receive here, and `NotAllowed` when it is another tenant's.
+        Raises `InvalidInput`, `AlreadyExists` also where a route has the address, and `NotFound`
+        when the domain does not receive here, in the same words when it is another tenant's.
         """
         given = address.strip()
         local_part, domain_name = split_address(given)
@@ -60,7 +60,7 @@ class Mailboxes:
         address = f"@{normalise_domain(domain_name)}" if is_catch_all else normalise_address(given)
         domain = await self.domains.find_receiving(domain_name)
         if domain.tenant_id != tenant_id:
-            raise NotAllowed(f"The domain {domain.name} belongs to another tenant.")
+            raise NotFound(f"{domain.name} is not a verified domain here.")
         display_name = _check_name(display_name)
         mailbox = Mailbox(self.ids.new(), tenant_id, address, None)
         async with self.log.transaction() as transaction:

@@ -8,6 +8,7 @@ snapshot and its sequence values before it waits), as the last act of the transa
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import msgspec
@@ -45,6 +46,10 @@ class Transaction:
         self.events.extend(events)
 
 
+# The transaction of the unit that the running task is in.
+_UNIT: ContextVar[Transaction | None] = ContextVar("pillarbox_unit_of_log", default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class EventLog:
     """The append-only log."""
@@ -60,11 +65,32 @@ class EventLog:
 
         Raises `Unavailable` when the database is down or another writer held the log too long;
         nothing was changed then. At most `MAX_EVENTS_PER_APPEND` events are taken, since all
-        other writers wait meanwhile.
+        other writers wait meanwhile. In a unit it is a part of that.
         """
+        if (whole := _UNIT.get()) is not None:
+            async with self.database.transaction() as connection:
+                part = Transaction(connection)
+                yield part
+            whole.tell(*part.events)
+            return
         async with self.database.transaction() as connection:
             transaction = Transaction(connection)
             yield transaction
+            await self._append(connection, transaction.events)
+        if transaction.events:
+            await self.doorbell.ring(Bell.EVENTS)
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Transaction]:
+        """Makes one transaction of all that is done inside, by whichever service, with the events
+        of all of them as its last act. See `Database.unit` for what must not be done inside."""
+        async with self.database.unit() as connection:
+            transaction = Transaction(connection)
+            entered = _UNIT.set(transaction)
+            try:
+                yield transaction
+            finally:
+                _UNIT.reset(entered)
             await self._append(connection, transaction.events)
         if transaction.events:
             await self.doorbell.ring(Bell.EVENTS)

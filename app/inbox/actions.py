@@ -83,12 +83,15 @@ class Actions:
     async def apply(
         self,
         access: Access,
-        user_id: UUID,
+        user_id: UUID | None,
         action: Action,
         message_ids: Sequence[UUID],
         label_id: UUID | None = None,
     ) -> Outcome:
-        """Raises `InvalidInput` for more than `MAX_MESSAGES`, `NotFound` for an unknown label."""
+        """Only what a person does can be undone: `user_id` is None for a program.
+
+        Raises `InvalidInput` for more than `MAX_MESSAGES`, `NotFound` for an unknown label.
+        """
         if len(message_ids) > MAX_MESSAGES:
             raise InvalidInput(f"At most {MAX_MESSAGES} messages can be changed at once.")
         async with self.log.transaction() as transaction:
@@ -102,6 +105,8 @@ class Actions:
                 step = await self._label(transaction, rows, label_id, action is Action.LABEL)
             if not step.values:
                 return Outcome((), None)
+            if user_id is None:
+                return Outcome(list(step.values), None)
             undo_id = await self._remember(transaction.connection, access, user_id, step)
         return Outcome(list(step.values), undo_id)
 

@@ -1,5 +1,6 @@
 """Labels: words that people of a tenant put on messages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.storage.db.database import Connection, Database
 
 COLOURS = ("red", "amber", "green", "blue", "violet", "grey")
 MAX_LABELS = 100
-_MAX_NAME_CHARACTERS = 60
+MAX_NAME_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,22 @@ class Labels:
             raise NotFound("There is no such label.")
         return LabelView(**row)
 
+    async def list(self, tenant_id: UUID) -> Sequence[LabelView]:
+        """All of the tenant's, by name."""
+        rows = await self.database.fetch(
+            "select id, name, colour from label where tenant_id = $1 order by lower(name)",
+            tenant_id,
+        )
+        return [LabelView(**row) for row in rows]
+
     async def ensure(self, tenant_id: UUID, name: str) -> LabelView:
         """The label of this name, made if need be. Case does not tell names apart.
 
         Raises `InvalidInput` for an empty or long name and when there are `MAX_LABELS`.
         """
         name = " ".join(name.split())
-        if not 0 < len(name) <= _MAX_NAME_CHARACTERS:
-            raise InvalidInput(f"A label's name has 1 to {_MAX_NAME_CHARACTERS} characters.")
+        if not 0 < len(name) <= MAX_NAME_CHARACTERS:
+            raise InvalidInput(f"A label's name has 1 to {MAX_NAME_CHARACTERS} characters.")
         async with self.database.transaction() as connection:
             count = await _lock_and_count(connection, tenant_id)
             row = await connection.fetchrow(

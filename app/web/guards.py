@@ -14,11 +14,11 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from app.access.grants import Actor, Grant
-from app.access.keys import ApiKeys
 from app.access.permissions import ROLE_PERMISSIONS, Permission
 from app.access.sessions import Session
 from app.core.errors import NotAllowed, Unauthenticated
 from app.settings import Networks
+from app.web.api.callers import find_caller, read_bearer
 from app.web.client import client_address
 from app.web.cookies import SessionCookies
 from app.web.origin import require_own_origin
@@ -88,7 +88,6 @@ class Guard:
     """
 
     cookies: SessionCookies
-    keys: ApiKeys
     trusted_proxies: Networks
     public_url: str
 
@@ -106,7 +105,7 @@ class Guard:
             raise NotAllowed("Nobody may do this.")
         if rule.door in (Door.PUBLIC, Door.TOKEN):
             return
-        grant = await (self._by_key(request) if is_api else self._by_session(request))
+        grant = _by_key(request) if is_api else await self._by_session(request)
         request.scope["auth"] = grant
         if rule.door is Door.OPERATOR and not grant.is_operator:
             raise NotAllowed("This is for those who run this installation.")
@@ -115,25 +114,29 @@ class Guard:
         if is_write and not is_api:
             await self.cookies.check_form(request, request.scope["user"])
 
-    async def _by_key(self, request: Request[Any, Any, Any]) -> Grant:
-        """What the bearer's key grants (RFC 6750, section 2.1)."""
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise Unauthenticated("Send an API key: `Authorization: Bearer KEY`.")
-        return await self.keys.authenticate(key.strip(), self._address(request))
-
     async def _by_session(self, request: Request[Any, Any, Any]) -> Grant:
         session: Session = await self.cookies.session(request)
         request.scope["user"] = session
         return Grant(
-            actor=Actor("user", session.user_id, session.email, self._address(request)),
+            actor=Actor(
+                "user",
+                session.user_id,
+                session.email,
+                client_address(request, self.trusted_proxies),
+            ),
             tenant_id=session.tenant_id,
             permissions=ROLE_PERMISSIONS[session.role],
             is_operator=session.is_operator,
         )
 
-    def _address(self, request: Request[Any, Any, Any]) -> str:
-        return client_address(request, self.trusted_proxies)
+
+def _by_key(request: Request[Any, Any, Any]) -> Grant:
+    """What was found of the key before, when the call was counted."""
+    caller = find_caller(request.scope)
+    if caller is None:
+        read_bearer(request)
+        raise Unauthenticated("The API key is not valid.")
+    return caller.grant
 
 
 def granted(request: Request[Any, Any, Any]) -> Grant:

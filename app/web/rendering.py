@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.core.clock import Clock
 from app.web.assets import Assets
@@ -21,8 +21,8 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
 
     Templates see `asset(name)`, `icon(name)`, `granted(request)` and
     `draw_rows(rows, base_url, view, may_write)`, and the filters
-    `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable` and
-    `file_icon`. An undefined variable raises.
+    `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable`,
+    `prose` and `file_icon`. An undefined variable raises.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
@@ -43,6 +43,7 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "counted": count,
         "capped": cap,
         "printable": keep_printable,
+        "prose": draw_prose,
         "file_icon": choose_file_icon,
     }
     environment.globals |= {
@@ -167,6 +168,15 @@ def keep_printable(text: str) -> str:
     if not text.isprintable():
         text = _UNPRINTABLE.sub(" ", text)
     return text.strip()
+
+
+_CODE, _STRONG = re.compile(r"`([^`]+)`"), re.compile(r"\*\*([^*]+)\*\*")
+
+
+def draw_prose(text: str) -> Markup:
+    """Text of our own with `code` in backticks and words in **double stars**, as in Markdown."""
+    marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
+    return Markup(_STRONG.sub(r"<strong>\1</strong>", marked))  # noqa: S704 - escaped above
 
 
 _FILE_ICONS = (

@@ -6,6 +6,7 @@ from datetime import timedelta
 from app.assembly import Services
 from app.settings import Settings
 from workers.schedule import (
+    forget_old_answers,
     remove_ended_sessions,
     remove_expired_mailboxes,
     remove_old_refused_mail,
@@ -24,6 +25,7 @@ def test_segments_are_not_kept_when_the_disk_is_short(settings: Settings) -> Non
 
 async def test_every_job_runs_with_nothing_to_do(services: Services) -> None:
     jobs = (
+        forget_old_answers,
         remove_expired_mailboxes,
         remove_released_objects,
         remove_old_refused_mail,

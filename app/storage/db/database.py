@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-from app.core.errors import Unavailable
+from app.core.errors import InvalidInput, Unavailable
 
 # A stalled writer would hold the event log's lock and stop every other writer: the server ends
 # its transaction, and those who wait give up and try again.
@@ -34,11 +35,15 @@ _OUT_OF_REACH = (
 Connection: TypeAlias = asyncpg.Connection
 Record: TypeAlias = asyncpg.Record
 
+# The connection of the unit that the running task is in.
+_UNIT: ContextVar[Connection | None] = ContextVar("pillarbox_unit", default=None)
+
 
 class Database:
     """Reads and transactions over one connection pool.
 
-    Every method raises `Unavailable` when the server cannot be reached or has to be asked again.
+    Every method raises `Unavailable` when the server cannot be reached or has to be asked again,
+    and `InvalidInput` for text that it cannot hold.
     Connections that the server closed are replaced when they are next needed.
     """
 
@@ -71,7 +76,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction; Piccolo queries inside run in it too. Must not be nested."""
+        """One transaction; Piccolo queries inside run in it too. Must not be nested.
+
+        In a unit it is a part of that: what fails here is undone here, what succeeds is undone
+        with the unit.
+        """
+        if (whole := _UNIT.get()) is not None:
+            with _translated():
+                async with whole.transaction():
+                    yield whole
+            return
         with _translated():
             async with self._pool.acquire(timeout=5) as connection, connection.transaction():
                 bound = PostgresTransaction(self._engine, allow_nested=False)
@@ -82,27 +96,43 @@ class Database:
                 finally:
                     self._engine.current_transaction.reset(context)
 
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Connection]:
+        """One transaction for all that is read and written inside, whoever does it: `transaction`,
+        `fetch` and the others take part. For one task only, and briefly: nothing slow belongs
+        inside. Must not be nested."""
+        async with self.transaction() as connection:
+            entered = _UNIT.set(connection)
+            try:
+                yield connection
+            finally:
+                _UNIT.reset(entered)
+
     async def fetch(self, sql: str, *arguments: Any) -> Sequence[Record]:
         with _translated():
-            rows: Sequence[Record] = await self._pool.fetch(sql, *arguments)
+            rows: Sequence[Record] = await self._runner.fetch(sql, *arguments)
             return rows
 
     async def fetch_one(self, sql: str, *arguments: Any) -> Record | None:
         with _translated():
-            row: Record | None = await self._pool.fetchrow(sql, *arguments)
+            row: Record | None = await self._runner.fetchrow(sql, *arguments)
             return row
 
     async def fetch_value(self, sql: str, *arguments: Any) -> Any:
         with _translated():
-            return await self._pool.fetchval(sql, *arguments)
+            return await self._runner.fetchval(sql, *arguments)
 
     async def execute(self, sql: str, *arguments: Any) -> None:
         with _translated():
-            await self._pool.execute(sql, *arguments)
+            await self._runner.execute(sql, *arguments)
 
     async def check(self) -> None:
         """Raises `Unavailable` unless the server answers."""
         await self.fetch_value("select 1")
+
+    @property
+    def _runner(self) -> asyncpg.Pool | Connection:
+        return _UNIT.get() or self._pool
 
     @property
     def _pool(self) -> asyncpg.Pool:
@@ -120,5 +150,7 @@ async def _keep_as_it_is(_: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
+        raise InvalidInput("Text must not hold null characters.") from error
     except _OUT_OF_REACH as error:
         raise Unavailable(f"The database cannot be used now: {error}") from error

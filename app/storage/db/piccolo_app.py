@@ -5,9 +5,9 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
-    *("access", "audit", "authentication", "consumer", "domain", "event", "ingest", "label"),
-    *("mailbox", "message", "outbound", "refused_mail", "route", "search", "sign_in", "tenant"),
-    *("ticket", "user"),
+    *("access", "audit", "authentication", "consumer", "domain", "event", "idempotency_key"),
+    *("ingest", "label", "mailbox", "message", "outbound", "refused_mail", "route", "search"),
+    *("sign_in", "tenant", "ticket", "user"),
 )
 
 APP_CONFIG = AppConfig(
