@@ -1,5 +1,6 @@
 """Mailboxes as an administrator sees them: with their names, and whether mail comes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,9 +31,16 @@ from mailbox"""
 
 
 async def list_mailbox_rows(
-    database: Database, tenant_id: UUID, *, words: str = "", cursor: str | None = None
+    database: Database,
+    tenant_id: UUID,
+    *,
+    mailbox_ids: Sequence[UUID] | None = None,
+    words: str = "",
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS,
 ) -> Page[MailboxRow]:
-    """The tenant's by address; of these, those in whose address or name all of `words` occur.
+    """The tenant's by address, or of these `mailbox_ids`; of them those in whose address or name
+    all of `words` occur.
     Raises `InvalidInput` for a cursor that is not ours."""
     after = decode_key(cursor, 1) if cursor else ("",)
     rows = await database.fetch(
@@ -40,13 +48,15 @@ async def list_mailbox_rows(
             and not exists (
                 select from unnest($3::text[]) as word
                 where position(word in lower(concat_ws(' ', address, display_name))) = 0)
-        order by address limit {PAGE_ROWS + 1}""",
+            and ($4::uuid[] is null or mailbox.id = any($4))
+        order by address limit {limit + 1:d}""",
         tenant_id,
         *after,
         words.replace("\0", " ").lower().split(),
+        mailbox_ids,
     )
     found = [MailboxRow(**row) for row in rows]
-    return cut_page(found, PAGE_ROWS, lambda row: (row.address,))
+    return cut_page(found, limit, lambda row: (row.address,))
 
 
 async def find_mailbox_row(database: Database, tenant_id: UUID, mailbox_id: UUID) -> MailboxRow:

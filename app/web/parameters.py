@@ -16,7 +16,6 @@ After = Annotated[
     int,
     QueryParameter(name="after", ge=0, le=2**62, description="A position in the event log."),
 ]
-Contains = Annotated[
-    str,
-    QueryParameter(name="contains", max_length=320, description="Only those with this text in it."),
+SearchWords = Annotated[
+    str, QueryParameter(name="q", max_length=320, description="Only those with these words.")
 ]

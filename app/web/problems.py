@@ -227,6 +227,8 @@ def _faults(error: Exception) -> Sequence[Fault]:
 def _fault(message: Mapping[str, Any]) -> Fault:
     """From what the framework says of one parameter or part of the body."""
     detail, key = str(message["message"]), str(message.get("key", ""))
+    if detail == "'data'":
+        return Fault("A body is needed.")
     if message.get("source") != "body":
         return Fault(detail, parameter=key.rstrip("_"))
     steps = [] if key == "data" else re.split(r"[.\[\]]+", key.removeprefix("data."))
@@ -250,9 +252,15 @@ def _methods_at(request: Request[Any, Any, Any]) -> frozenset[str]:
     steps = request.scope["path"].strip("/").split("/")
     for route in request.app.routes:
         parts = route.path.strip("/").split("/")
-        if isinstance(route, HTTPRoute) and len(parts) == len(steps):
-            if all(part.startswith("{") or part == step for part, step in zip(parts, steps, strict=True)):
-                return frozenset(route.methods)
+        if (
+            isinstance(route, HTTPRoute)
+            and len(parts) == len(steps)
+            and all(
+                part.startswith("{") or part == step
+                for part, step in zip(parts, steps, strict=True)
+            )
+        ):
+            return frozenset(route.methods)
     return frozenset()
 
 

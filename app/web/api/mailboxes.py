@@ -1,7 +1,7 @@
 """Mailboxes over the API."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,22 +13,26 @@ from app.access.grants import Grant
 from app.access.permissions import Permission
 from app.core.errors import NotAllowed, NotFound
 from app.directory.domains import Domains
-from app.directory.mailboxes import Mailbox, Mailboxes
+from app.directory.mailbox_rows import MailboxRow, find_mailbox_row, list_mailbox_rows
+from app.directory.mailboxes import Mailboxes
 from app.mime.addresses import split_address
+from app.storage.db.database import Database
 from app.web.api.openapi import shown
 from app.web.given import Given
 from app.web.guards import allow
-from app.web.parameters import Contains, Cursor, Limit
+from app.web.parameters import Cursor, Limit, SearchWords
 from app.web.problems import ALREADY_EXISTS, NOT_FOUND
 
 
 class MailboxSummary(msgspec.Struct, frozen=True):
     """An address that receives mail; `@domain` stands for all that no other mailbox of the domain
-    takes. One with `expires_at` is temporary, and removed then."""
+    takes. `newest_at` is when its newest message came."""
 
     id: UUID
     address: str
-    expires_at: datetime | None
+    display_name: str
+    created_at: datetime
+    newest_at: datetime | None
 
 
 class MailboxList(msgspec.Struct, frozen=True):
@@ -42,9 +46,16 @@ class NewMailbox(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mailbox to be: an address, or `*@domain` for what no other mailbox of the domain takes."""
 
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=320)]
+    display_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-_EXAMPLE = MailboxSummary(UUID("0198c5ef-02d1-7a60-b6aa-93c1f6e4d208"), "sales@acme.example", None)
+_EXAMPLE = MailboxSummary(
+    UUID("0198c5ef-02d1-7a60-b6aa-93c1f6e4d208"),
+    "sales@acme.example",
+    "Sales",
+    datetime(2026, 11, 20, 8, 0, tzinfo=UTC),
+    datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
+)
 
 
 @get(
@@ -55,14 +66,19 @@ _EXAMPLE = MailboxSummary(UUID("0198c5ef-02d1-7a60-b6aa-93c1f6e4d208"), "sales@a
 )
 async def list_all(
     grant: Given[Grant],
-    mailboxes: Given[Mailboxes],
-    contains: Contains = "",
+    database: Given[Database],
+    q: SearchWords = "",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> MailboxList:
-    """The mailboxes that the key reaches, by address."""
-    page = await mailboxes.list(
-        grant.tenant_id, grant.mailbox_ids, contains=contains, cursor=cursor, limit=limit
+    """The mailboxes that the key reaches, by address. Temporary inboxes are not among them."""
+    page = await list_mailbox_rows(
+        database,
+        grant.tenant_id,
+        mailbox_ids=grant.mailbox_ids,
+        words=q,
+        cursor=cursor,
+        limit=limit,
     )
     return MailboxList([_summarise(mailbox) for mailbox in page.rows], page.next_cursor)
 
@@ -74,10 +90,10 @@ async def list_all(
     opt=shown(answer=_EXAMPLE),
 )
 async def show(
-    grant: Given[Grant], mailboxes: Given[Mailboxes], mailbox_id: FromPath[UUID]
+    grant: Given[Grant], database: Given[Database], mailbox_id: FromPath[UUID]
 ) -> MailboxSummary:
-    """One mailbox that the key reaches."""
-    return _summarise(await _find(mailboxes, grant, mailbox_id))
+    """One mailbox that the key reaches, and when its newest message came."""
+    return _summarise(await _find(database, grant, mailbox_id))
 
 
 @post(
@@ -88,13 +104,14 @@ async def show(
         **allow(Permission.MAILBOXES_WRITE),
         **shown(
             answer=_EXAMPLE,
-            body=NewMailbox("sales@acme.example"),
+            body=NewMailbox("sales@acme.example", "Sales"),
             problems=[NOT_FOUND, ALREADY_EXISTS],
         ),
     },
 )
 async def create(
     grant: Given[Grant],
+    database: Given[Database],
     mailboxes: Given[Mailboxes],
     domains: Given[Domains],
     data: Annotated[NewMailbox, Body(title="The new mailbox")],
@@ -102,7 +119,8 @@ async def create(
     """The address receives mail within a second. Its domain must be yours and verified. A key that
     is limited to domains makes mailboxes in these; one that is limited to mailboxes makes none."""
     await _require_domain(grant, domains, split_address(data.address.strip())[1])
-    return _summarise(await mailboxes.add(data.address, grant.tenant_id))
+    mailbox = await mailboxes.add(data.address, grant.tenant_id, display_name=data.display_name)
+    return _summarise(await find_mailbox_row(database, grant.tenant_id, mailbox.id))
 
 
 @delete(
@@ -113,20 +131,23 @@ async def create(
     response_description="It receives no more, and its mail is being removed.",
 )
 async def remove(
-    grant: Given[Grant], mailboxes: Given[Mailboxes], mailbox_id: FromPath[UUID]
+    grant: Given[Grant],
+    database: Given[Database],
+    mailboxes: Given[Mailboxes],
+    mailbox_id: FromPath[UUID],
 ) -> None:
     """Mail for the address is refused from now on. **Everything in the mailbox is removed for
     good** within seconds: messages, attachments and raw mail; only bare ids stay in the event log.
     This cannot be undone. Get what you want to keep first."""
-    await _find(mailboxes, grant, mailbox_id)
+    await _find(database, grant, mailbox_id)
     await mailboxes.close(mailbox_id, grant.tenant_id)
 
 
-async def _find(mailboxes: Mailboxes, grant: Grant, mailbox_id: UUID) -> Mailbox:
+async def _find(database: Database, grant: Grant, mailbox_id: UUID) -> MailboxRow:
     """Raises `NotFound`, also for one that the grant does not reach."""
     if grant.mailbox_ids is not None and mailbox_id not in grant.mailbox_ids:
         raise NotFound("There is no such mailbox.")
-    return await mailboxes.find_by_id(mailbox_id, grant.tenant_id)
+    return await find_mailbox_row(database, grant.tenant_id, mailbox_id)
 
 
 async def _require_domain(grant: Grant, domains: Domains, name: str) -> None:
@@ -140,8 +161,8 @@ async def _require_domain(grant: Grant, domains: Domains, name: str) -> None:
         raise NotFound(f"{domain.name} is not a verified domain here.")
 
 
-def _summarise(mailbox: Mailbox) -> MailboxSummary:
-    return MailboxSummary(mailbox.id, mailbox.address, mailbox.expires_at)
+def _summarise(row: MailboxRow) -> MailboxSummary:
+    return MailboxSummary(row.id, row.address, row.display_name, row.created_at, row.newest_at)
 
 
 mailboxes_router = Router(

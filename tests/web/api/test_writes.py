@@ -20,7 +20,7 @@ async def key(mailroom: Mailroom) -> str:
 @pytest.fixture
 def api(web: httpx.AsyncClient, key: str) -> httpx.AsyncClient:
     web.headers["authorization"] = f"Bearer {key}"
-    web.base_url = httpx.URL("http://pillarbox.test/api/v1")
+    web.base_url = "http://pillarbox.test/api/v1"
     return web
 
 
@@ -80,9 +80,10 @@ async def test_another_api_key_is_not_told_the_answer(
     assert again.json()["type"] == "/api/v1/docs#problem-idempotency-key-taken"
 
 
-@pytest.mark.parametrize("key", ["", "with space", "x" * 256, "é"])
-async def test_key_of_a_bad_form_is_refused(api: httpx.AsyncClient, key: str) -> None:
-    answer = await api.post("/mailboxes", json=BOX, headers={"idempotency-key": key.encode()})
+@pytest.mark.parametrize("name", ["", "with space", "x" * 256, "é"])
+async def test_key_of_a_bad_form_is_refused(api: httpx.AsyncClient, name: str) -> None:
+    headers = [(b"idempotency-key", name.encode())]
+    answer = await api.post("/mailboxes", json=BOX, headers=headers)
     assert answer.status_code == 400
 
 
@@ -132,7 +133,6 @@ async def test_deleted_mailbox_receives_no_more_and_goes_with_its_mail(
     assert (await api.delete(url)).status_code == 204
     assert (await api.delete(url)).status_code == 404
     assert (await api.get("/mailboxes")).json()["items"] == []
-    assert await mailroom.services.mailboxes.route([mailroom.mailbox.address]) == {}
     await mailroom.services.removal.remove_expired_mailboxes()
     assert (await api.get("/messages")).json()["items"] == []
     assert (await api.get(url)).status_code == 404
