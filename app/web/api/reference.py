@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from app.web.problems import MEDIA_TYPE
@@ -45,7 +44,6 @@ class Operation:
     body: Sequence[Field]
     curl: str
     status: int
-    phrase: str
     answer: str
     answer_text: str
     refusals: Sequence[Refusal]
@@ -117,7 +115,6 @@ def _operation(
         body=list(_properties(schema, body.get("schema", {}))),
         curl=_curl(public_url, path, method, told, body.get("example")),
         status=status,
-        phrase=HTTPStatus(status).phrase,
         answer=_pretty(media["example"]) if "example" in media else "",
         answer_text=success.get("description", ""),
         refusals=[
