@@ -13,11 +13,11 @@ _MADE_AT = datetime(2026, 11, 22, tzinfo=UTC)
 _VALID = timedelta(days=3650)
 
 
-def make_certificate(name: str) -> tuple[bytes, bytes]:
-    """A certificate for `name` at 127.0.0.1, and its key, as PEM."""
+def make_certificate(name: str, address: str = "127.0.0.1") -> tuple[bytes, bytes]:
+    """A certificate for `name` and `address`, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    places = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    places = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)

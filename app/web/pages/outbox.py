@@ -52,8 +52,7 @@ async def show_outbox_mail(
     outbox: Given[Outbox],
     settings: Given[Settings],
 ) -> Template:
-    _require(request, settings)
-    item = await asyncio.to_thread(outbox.find, item_id)
+    item = await _find(item_id, request, outbox, settings)
     message = parse_message(item.raw)
     link = re.search(rf"{re.escape(settings.public_url)}(/\S+)", message.text)
     return Template(
@@ -76,8 +75,7 @@ async def show_outbox_body(
     settings: Given[Settings],
 ) -> Template:
     """The document for the sandboxed frame."""
-    _require(request, settings)
-    item = await asyncio.to_thread(outbox.find, item_id)
+    item = await _find(item_id, request, outbox, settings)
     html = parse_message(item.raw).html
     safe = sanitise_html(html, remote_image=lambda _: "", cid_url=lambda _: "")
     return Template(
@@ -111,6 +109,13 @@ def _is_this_machine(host: str) -> bool:
 def _require(request: Request[Any, Any, Any], settings: Settings) -> None:
     if not shows_outbox(request, settings):
         raise NotFound("There is no outbox here.")
+
+
+async def _find(
+    item_id: UUID, request: Request[Any, Any, Any], outbox: Outbox, settings: Settings
+) -> OutboxItem:
+    _require(request, settings)
+    return await asyncio.to_thread(outbox.find, item_id)
 
 
 def _describe(item: OutboxItem) -> OutboxRow:

@@ -23,8 +23,11 @@ def in_mail(client):
     return client
 
 
-def test_ehlo_tells_what_is_true(client):
-    assert client.say(b"EHLO client.test").split("\n") == [
+@pytest.mark.parametrize(("hello", "protocol"), [(b"EHLO", "ESMTP"), (b"LHLO", "LMTP")])
+def test_hello_tells_what_is_true(sidecar, hello, protocol):
+    client = sidecar.connect(lmtp=protocol == "LMTP")
+    assert client.reply() == f"220 mx.example.test {protocol} Pillarbox"
+    assert client.say(hello + b" client.test").split("\n") == [
         "250-mx.example.test",
         "250-SIZE 4000000",
         "250-8BITMIME",
@@ -33,6 +36,9 @@ def test_ehlo_tells_what_is_true(client):
         "250-SMTPUTF8",
         "250 HELP",
     ]
+
+
+def test_helo_is_answered_by_the_name_alone(client):
     assert client.say(b"HELO client.test") == "250 mx.example.test"
 
 

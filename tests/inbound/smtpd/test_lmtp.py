@@ -9,20 +9,6 @@ from app.core.errors import StorageFull
 QUEUED = "250 2.6.0 Queued as "
 
 
-def test_the_greeting_and_the_hello_are_those_of_lmtp(sidecar):
-    client = sidecar.connect(lmtp=True)
-    assert client.reply() == "220 mx.example.test LMTP Pillarbox"
-    assert client.say(b"LHLO client.test").split("\n") == [
-        "250-mx.example.test",
-        "250-SIZE 4000000",
-        "250-8BITMIME",
-        "250-PIPELINING",
-        "250-ENHANCEDSTATUSCODES",
-        "250-SMTPUTF8",
-        "250 HELP",
-    ]
-
-
 @pytest.mark.parametrize("hello", [b"HELO client.test", b"EHLO client.test"])
 def test_the_hellos_of_smtp_are_unknown_in_lmtp(sidecar, hello):
     client = sidecar.connect(lmtp=True)

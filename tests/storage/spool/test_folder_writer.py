@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -100,6 +101,16 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 (a thread or a process meets it)
             await asyncio.sleep(0.005)
+
+
+async def put_at_last(writer: FolderSpoolWriter, new_metadata: NewMetadata, raw: bytes) -> None:
+    """Puts as soon as it is not refused any more."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(StorageFull, Unavailable):
+                await writer.put(new_metadata(), raw)
+                return
+            await asyncio.sleep(0.01)
 
 
 async def raws(spool: FolderSpool, read_all: ReadAll) -> list[bytes]:
@@ -242,13 +253,7 @@ async def test_a_disk_that_keeps_failing_is_left_alone_for_a_moment(
             await writer.put(new_metadata(), b"lost")
     assert len(names(spool.root / "smtp-0")) < 10
     disk.failing.clear()
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await writer.put(new_metadata(), b"kept")
-                break
-            except Unavailable:
-                await asyncio.sleep(0.05)
+    await put_at_last(writer, new_metadata, b"kept")
 
 
 async def test_a_failed_seal_fails_no_put(
@@ -350,13 +355,7 @@ async def test_put_raises_storage_full_before_it_writes_until_space_returns(
     assert disk.calls == []
     assert names(spool.root / "smtp-0" / "bodies") == []
     disk.free = None
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await writer.put(new_metadata(), b"after")
-                break
-            except StorageFull:
-                await asyncio.sleep(0.01)
+    await put_at_last(writer, new_metadata, b"after")
     found = await raws(spool, read_all)
     assert (found[0], found[-1]) == (b"before", b"after")
     assert b"lost" not in found
