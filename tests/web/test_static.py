@@ -55,6 +55,7 @@ def test_own_files_ask_no_other_host() -> None:
         *((ink, ground, 4.5) for ink in ("ink", "muted") for ground in ("paper", "card", "hover")),
         *(("on-fill", ground, 4.5) for ground in ("fill", "fill-hover", "rail", "rail-hover")),
         ("red", "card", 4.5),
+        ("ink", "found", 4.5),
         *((sign, "paper", 3.0) for sign in ("green", "amber", "blue")),
         *((sign, "card", 3.0) for sign in ("blue", "edge")),
     ],
