@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from piccolo.engine.postgres import PostgresEngine
 
+from app.access.audit import Audit
 from app.access.directory import DirectoryChanges
 from app.access.idempotency import Writes
 from app.access.keys import ApiKeys
@@ -96,6 +97,7 @@ class Services:
     recipients: Recipients
     directory_changes: DirectoryChanges
     users: Users
+    audit: Audit
     keys: ApiKeys
     sessions: Sessions
     sign_in: SignIn
@@ -208,6 +210,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     egress = Egress(settings.egress_allow)
     keyring = Keyring(settings.encryption_keys)
     log = EventLog(database, doorbell, clock, ids)
+    audit = Audit(database, clock, ids)
     sessions = Sessions(database, log, clock, ids)
     rate_limits = RateLimits(settings.redis_url.reveal())
     domains = Domains(database, log, clock, ids)
@@ -235,7 +238,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         recipients=recipients,
         directory_changes=DirectoryChanges(log, routes, ids),
         users=Users(database, clock, ids),
-        keys=ApiKeys(database, log, clock, ids),
+        audit=audit,
+        keys=ApiKeys(database, log, audit, clock, ids),
         sessions=sessions,
         sign_in=SignIn(database, log, sessions, rate_limits, settings.secret_key, clock, ids),
         sign_in_requests=SignInRequests(database, doorbell, clock, ids),

@@ -187,6 +187,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "blobs": services.blobs,
         "domains": services.domains,
         "mailboxes": services.mailboxes,
+        "audit": services.audit,
         "keys": services.keys,
         "sessions": services.sessions,
         "sign_in": services.sign_in,

@@ -201,6 +201,8 @@ class Settings:
     sign_in_mails_per_hour: int = 5
     sign_in_requests_per_hour: int = 20
 
+    audit_keep_days: int = 365
+
     @property
     def production(self) -> bool:
         return self.pillarbox_env == "production"
@@ -301,7 +303,7 @@ def _parse(name: str, text: str, hint: Any) -> Any:
 
 _AT_LEAST_ONE = (
     *("web_concurrency", "temporary_ttl_seconds", "temporary_inboxes_per_hour"),
-    *("api_requests_per_minute",),
+    *("api_requests_per_minute", "audit_keep_days"),
     *("sign_in_mails_per_hour", "sign_in_requests_per_hour"),
     *("smtp_max_connections", "smtp_max_recipients", "smtp_max_errors"),
     *("smtp_max_fruitless_commands", "smtp_hello_timeout_seconds", "smtp_command_timeout_seconds"),

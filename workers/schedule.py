@@ -60,6 +60,9 @@ async def remove_old_refused_mail(context: dict[Any, Any]) -> int:
 async def drop_expired_quarantine(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.quarantine.drop_expired()
+async def remove_old_audit_entries(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.audit.remove_old(timedelta(days=services.settings.audit_keep_days))
 
 
 async def trim_spool(context: dict[Any, Any]) -> int:
@@ -117,6 +120,7 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(forget_old_answers), minute={37}, second={20}),
             cron(_job(remove_old_refused_mail), second=50),
             cron(_job(drop_expired_quarantine), second={10, 40}),
+            cron(_job(remove_old_audit_entries), minute={17}, second={40}),
             cron(_job(trim_spool), second={15}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),

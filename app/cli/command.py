@@ -88,13 +88,36 @@ def _add_directory(verbs: _Verbs) -> None:
     add.add_argument("--role", required=True, help="owner, admin, agent or viewer")
     add.add_argument("--operator", action="store_true", help="may see all of the installation")
 
-    create = _add_noun(verbs, "key", "create", "app.cli.directory:create_key", "make an API key")
-    create.add_argument("--tenant", required=True)
+    _add_key(verbs)
+
+
+def _add_key(verbs: _Verbs) -> None:
+    group = verbs.add_parser("key", help="let programs call the API")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    create = actions.add_parser("create", help="make a key, which is printed this once")
     create.add_argument("--domain", action="append", default=[], help="only this domain")
     create.add_argument("--mailbox", action="append", default=[], help="only this mailbox")
     create.add_argument(
-        "--scope", nargs="+", action="extend", required=True, help="such as messages:read"
+        "--scope", nargs="+", action="extend", help="such as messages:read; default: all but admin"
     )
+    create.add_argument("--name", default="", help="what it is for")
+    create.add_argument("--days", type=int, help="how long it works; default: until revoked")
+    listed = actions.add_parser("list", help="the newest first")
+    revoke = actions.add_parser("revoke", help="stop a key at once")
+    rotate = actions.add_parser("rotate", help="make a key in place of another")
+    rotate.add_argument(
+        "--overlap-hours", type=int, default=24, help="how long the old one works yet; default: 24"
+    )
+    for action, run in (
+        (create, "app.cli.keys:create_key"),
+        (listed, "app.cli.keys:list_keys"),
+        (revoke, "app.cli.keys:revoke_key"),
+        (rotate, "app.cli.keys:rotate_key"),
+    ):
+        action.add_argument("--tenant", required=True)
+        _talk_to_installation(action, run)
+    for action in (revoke, rotate):
+        action.add_argument("key", help="its id, or its first 8 characters")
 
 
 def _add_domain(verbs: _Verbs) -> None:

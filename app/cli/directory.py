@@ -1,11 +1,10 @@
-"""The set-up verbs: tenants, domains, mailboxes, users and keys."""
+"""The set-up verbs: tenants, domains, mailboxes and users."""
 
 import argparse
 import json
 
 from app.assembly import Services
 from app.cli.installation import with_services
-from app.core.errors import NotFound
 from app.storage.doorbell import Bell
 
 
@@ -67,26 +66,6 @@ def add_user(options: argparse.Namespace) -> None:
         link = await services.sign_in.create_link(user.id)
         url = f"{services.settings.public_url}/sign-in/{link}"
         _say(options, f"{user.email} signs in once at {url}", id=user.id, sign_in_url=url)
-
-    with_services(options.data, work)
-
-
-def create_key(options: argparse.Namespace) -> None:
-    """Prints the key alone: it is shown this once."""
-
-    async def work(services: Services) -> None:
-        tenant = await services.tenants.find(options.tenant)
-        domains = [await services.domains.find_receiving(name) for name in options.domain]
-        if any(domain.tenant_id != tenant.id for domain in domains):
-            raise NotFound("One of these domains is not this tenant's.")
-        mailboxes = [await services.mailboxes.find(name, tenant.id) for name in options.mailbox]
-        key = await services.keys.create(
-            tenant.id,
-            options.scope,
-            domain_ids=[domain.id for domain in domains],
-            mailbox_ids=[mailbox.id for mailbox in mailboxes],
-        )
-        _say(options, key, key=key)
 
     with_services(options.data, work)
 

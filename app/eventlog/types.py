@@ -18,6 +18,8 @@ class EventType(StrEnum):
     MAILBOX_EXPIRED = "mailbox.expired"
     DOMAIN_VERIFIED = "domain.verified"
     ACCESS_KEY_CREATED = "access.key_created"
+    ACCESS_KEY_REVOKED = "access.key_revoked"
+    ACCESS_KEY_ROTATED = "access.key_rotated"
     ACCESS_SIGNED_IN = "access.signed_in"
     ACCESS_SIGNED_OUT = "access.signed_out"
     ACCESS_SESSION_ENDED = "access.session_ended"

@@ -55,6 +55,28 @@ def test_key_is_printed_alone_when_everything_before_it_was_set_up(
     assert re.fullmatch(r"[0-9a-f]{64}\n", capsys.readouterr().out)
 
 
+def test_keys_are_listed_replaced_and_revoked(
+    installation: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(line: str) -> str:
+        assert main(line.split()) == 0, line
+        return capsys.readouterr().out
+
+    run("tenant create Acme --plan developer")
+    first = run("key create --tenant Acme --name build --days 30").strip()
+    second = run(f"key rotate {first[:8]} --tenant Acme --overlap-hours 1").strip()
+    assert re.fullmatch(r"[0-9a-f]{64}", second)
+    listed = json.loads(run("key list --tenant Acme --json"))
+    assert [key["prefix"] for key in listed] == [second[:8], first[:8]]
+    assert listed[1]["replaced_by"] == listed[0]["id"]
+    assert "admin" not in listed[0]["scopes"]
+    assert run(f"key revoke {listed[0]['id']} --tenant Acme").startswith("Key ")
+    shown = run("key list --tenant Acme").splitlines()
+    assert ["revoked" in line for line in shown] == [True, False]
+    assert all("build" in line for line in shown)
+    assert main(["key", "revoke", "00000000", "--tenant", "Acme"]) == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [

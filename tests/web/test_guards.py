@@ -12,6 +12,7 @@ from litestar import get
 from litestar.routes import HTTPRoute
 from mailroom import Mailroom
 
+from app.access.grants import COMMAND_LINE
 from app.access.permissions import ROLE_PERMISSIONS, ROLES
 from app.assembly import Services, assemble
 from app.directory.bootstrap import ensure_tenant
@@ -121,8 +122,8 @@ async def test_key_opens_no_page_and_cookie_no_api(
     mailroom: Mailroom, client: httpx.AsyncClient
 ) -> None:
     tenant_id = mailroom.mailbox.tenant_id
-    key = await mailroom.services.keys.create(tenant_id, ["messages:read"])
-    answer = await client.get("/inbox", headers={"authorization": f"Bearer {key}"})
+    minted = await mailroom.services.keys.create(COMMAND_LINE, tenant_id)
+    answer = await client.get("/inbox", headers={"authorization": f"Bearer {minted.key}"})
     assert answer.status_code == 303
     await sign_in(mailroom.services, client, tenant_id, "owner")
     assert (await client.get("/inbox")).status_code == 200

@@ -9,6 +9,7 @@ from workers.schedule import (
     forget_old_answers,
     remove_ended_sessions,
     remove_expired_mailboxes,
+    remove_old_audit_entries,
     remove_old_refused_mail,
     remove_released_objects,
     time_to_keep,
@@ -30,6 +31,7 @@ async def test_every_job_runs_with_nothing_to_do(services: Services) -> None:
         remove_released_objects,
         remove_old_refused_mail,
         remove_ended_sessions,
+        remove_old_audit_entries,
         trim_spool,
     )
     for job in jobs:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from mailroom import PREFIX, Mailroom
 
-from app.access.keys import SCOPES
+from app.access.grants import COMMAND_LINE
 
 
 def mail(number: int) -> bytes:
@@ -20,9 +20,9 @@ def mail(number: int) -> bytes:
 
 async def bearer(mailroom: Mailroom, *scopes: str, **limits: Any) -> dict[str, str]:
     tenant_id = mailroom.mailbox.tenant_id
-    key = await mailroom.services.keys.create(tenant_id, scopes or SCOPES, **limits)
-    assert re.fullmatch(r"[0-9a-f]{64}", key)
-    return {"authorization": f"Bearer {key}"}
+    minted = await mailroom.services.keys.create(COMMAND_LINE, tenant_id, scopes or None, **limits)
+    assert re.fullmatch(r"[0-9a-f]{64}", minted.key)
+    return {"authorization": f"Bearer {minted.key}"}
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ async def test_tenant_does_not_see_anothers_messages(
     web: httpx.AsyncClient, mailroom: Mailroom, delivered: None
 ) -> None:
     stranger = await mailroom.services.tenants.create("Stranger", "developer")
-    key = await mailroom.services.keys.create(stranger.id, SCOPES)
-    headers = {"authorization": f"Bearer {key}"}
+    minted = await mailroom.services.keys.create(COMMAND_LINE, stranger.id)
+    headers = {"authorization": f"Bearer {minted.key}"}
     message_id = (await mailroom.rows())[0].id
     assert (await web.get("/api/v1/messages", headers=headers)).json()["items"] == []
     events = (await web.get("/api/v1/events", headers=headers)).json()["items"]

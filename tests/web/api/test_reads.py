@@ -9,6 +9,7 @@ from application import serving
 from clocks import MovableClock
 from mailroom import Mailroom
 
+from app.access.grants import COMMAND_LINE
 from app.access.permissions import SCOPES
 from app.assembly import assemble
 from app.main import web_application
@@ -17,8 +18,8 @@ from app.settings import Settings
 
 @pytest.fixture
 async def headers(mailroom: Mailroom) -> dict[str, str]:
-    key = await mailroom.services.keys.create(mailroom.mailbox.tenant_id, SCOPES)
-    return {"authorization": f"Bearer {key}"}
+    key = await mailroom.services.keys.create(COMMAND_LINE, mailroom.mailbox.tenant_id, SCOPES)
+    return {"authorization": f"Bearer {key.key}"}
 
 
 @pytest.fixture
@@ -66,8 +67,8 @@ async def test_limit_of_a_key_is_told_and_holds(
     assert refused.json()["type"] == "/api/v1/docs#problem-too-many-requests"
     assert 0 < int(refused.headers["retry-after"]) <= 61
     assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
-    other = await mailroom.services.keys.create(mailroom.mailbox.tenant_id, SCOPES)
-    headers = {"authorization": f"Bearer {other}"}
+    other = await mailroom.services.keys.create(COMMAND_LINE, mailroom.mailbox.tenant_id, SCOPES)
+    headers = {"authorization": f"Bearer {other.key}"}
     assert (await narrow.get("/api/v1/mailboxes", headers=headers)).status_code == 200
 
 
@@ -126,8 +127,8 @@ async def test_key_for_a_mailbox_sees_no_other_and_makes_none(
     other = await mailroom.add_mailbox("other@example.test")
     tenant_id = mailroom.mailbox.tenant_id
     scopes = ["mailboxes:read", "mailboxes:write", "messages:read", "messages:write"]
-    key = await mailroom.services.keys.create(tenant_id, scopes, mailbox_ids=[other.id])
-    headers = {"authorization": f"Bearer {key}"}
+    key = await mailroom.services.keys.create(COMMAND_LINE, tenant_id, scopes, mailbox_ids=[other.id])
+    headers = {"authorization": f"Bearer {key.key}"}
     listed = (await web.get("/api/v1/mailboxes", headers=headers)).json()
     assert [each["address"] for each in listed["items"]] == ["other@example.test"]
     hidden = f"/api/v1/mailboxes/{mailroom.mailbox.id}"

@@ -7,13 +7,13 @@ import httpx
 import pytest
 from mailroom import Mailroom
 
-from app.access.keys import SCOPES
+from app.access.grants import COMMAND_LINE
 
 
 async def bearer(mailroom: Mailroom, *scopes: str, **limits: Any) -> dict[str, str]:
     tenant_id = mailroom.mailbox.tenant_id
-    key = await mailroom.services.keys.create(tenant_id, scopes or SCOPES, **limits)
-    return {"authorization": f"Bearer {key}"}
+    minted = await mailroom.services.keys.create(COMMAND_LINE, tenant_id, scopes or None, **limits)
+    return {"authorization": f"Bearer {minted.key}"}
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ async def test_key_finds_only_what_it_may_read(
     assert answers[0].status_code == 404
     assert answers[0].content == answers[1].content
     tenant = await mailroom.services.tenants.create("Other", "developer")
-    key = await mailroom.services.keys.create(tenant.id, SCOPES)
-    assert await subjects(web, {"authorization": f"Bearer {key}"}, q="needle") == []
+    minted = await mailroom.services.keys.create(COMMAND_LINE, tenant.id)
+    assert await subjects(web, {"authorization": f"Bearer {minted.key}"}, q="needle") == []
 
 
 async def test_scope_is_needed(web: httpx.AsyncClient, mailroom: Mailroom, indexed: None) -> None:

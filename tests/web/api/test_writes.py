@@ -7,6 +7,7 @@ import httpx
 import pytest
 from mailroom import Mailroom
 
+from app.access.grants import COMMAND_LINE
 from app.access.permissions import SCOPES
 
 BOX = {"address": "new@example.test"}
@@ -14,7 +15,8 @@ BOX = {"address": "new@example.test"}
 
 @pytest.fixture
 async def key(mailroom: Mailroom) -> str:
-    return await mailroom.services.keys.create(mailroom.mailbox.tenant_id, SCOPES)
+    keys, tenant_id = mailroom.services.keys, mailroom.mailbox.tenant_id
+    return (await keys.create(COMMAND_LINE, tenant_id, SCOPES)).key
 
 
 @pytest.fixture
@@ -72,9 +74,9 @@ async def test_another_api_key_is_not_told_the_answer(
 ) -> None:
     headers = {"idempotency-key": "same"}
     await api.post("/mailboxes", json=BOX, headers=headers)
-    other = await mailroom.services.keys.create(mailroom.mailbox.tenant_id, SCOPES)
+    other = await mailroom.services.keys.create(COMMAND_LINE, mailroom.mailbox.tenant_id, SCOPES)
     again = await api.post(
-        "/mailboxes", json=BOX, headers={**headers, "authorization": f"Bearer {other}"}
+        "/mailboxes", json=BOX, headers={**headers, "authorization": f"Bearer {other.key}"}
     )
     assert again.status_code == 409
     assert again.json()["type"] == "/api/v1/docs#problem-idempotency-key-taken"
