@@ -60,6 +60,8 @@ async def remove_old_refused_mail(context: dict[Any, Any]) -> int:
 async def drop_expired_quarantine(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.quarantine.drop_expired()
+
+
 async def remove_old_audit_entries(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.audit.remove_old(timedelta(days=services.settings.audit_keep_days))
