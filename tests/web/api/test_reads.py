@@ -127,7 +127,9 @@ async def test_key_for_a_mailbox_sees_no_other_and_makes_none(
     other = await mailroom.add_mailbox("other@example.test")
     tenant_id = mailroom.mailbox.tenant_id
     scopes = ["mailboxes:read", "mailboxes:write", "messages:read", "messages:write"]
-    key = await mailroom.services.keys.create(COMMAND_LINE, tenant_id, scopes, mailbox_ids=[other.id])
+    key = await mailroom.services.keys.create(
+        COMMAND_LINE, tenant_id, scopes, mailbox_ids=[other.id]
+    )
     headers = {"authorization": f"Bearer {key.key}"}
     listed = (await web.get("/api/v1/mailboxes", headers=headers)).json()
     assert [each["address"] for each in listed["items"]] == ["other@example.test"]
