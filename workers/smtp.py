@@ -34,6 +34,9 @@ from app.storage.stores import open_spool
 
 _log = get_logger("smtp")
 
+_SNAPSHOT_LOOKED_AT_EVERY_SECONDS = 0.01
+"""Little beside the 100 ms in which it follows a change; one look at the file for many RCPTs."""
+
 
 def run_smtp(settings: Settings) -> None:
     """Until SIGINT or SIGTERM. Raises `BadSetting` or `Unavailable` when it cannot start."""
@@ -51,7 +54,9 @@ async def _run(settings: Settings) -> None:
     spool_metrics = SpoolMetrics(metrics)
     writer = await open_spool(settings, clock, ids).open_writer("smtp", spool_metrics)
     rates = Rates(RateLimits.read(settings))
-    directory = SnapshotFile(snapshot_path(settings), clock)
+    directory = SnapshotFile(
+        snapshot_path(settings), clock, look_every_seconds=_SNAPSHOT_LOOKED_AT_EVERY_SECONDS
+    )
     refusals = RefusalNotes(RefusedMailFolder.of(settings), directory, metrics, clock, ids)
     backlog = BacklogBound(settings.spool_folder, settings.spool_max_backlog_bytes)
     if settings.spool_s3_prefix is None:

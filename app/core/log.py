@@ -3,68 +3,79 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from datetime import UTC, datetime
+from threading import Lock
+from typing import BinaryIO, cast
+from uuid import UUID
 
 import msgspec
 import structlog
+from structlog.typing import EventDict, Processor
 
 
 def configure_logging(*, human: bool) -> None:
     """Lines go to standard error: JSON for machines, `key=value` for a person at a terminal."""
+    lines = _Lines(sys.stderr.buffer)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             *(_render_for_people() if human else _render_for_machines()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Lossy(sys.stderr.buffer))),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
 
 
-def _render_for_people() -> list[structlog.typing.Processor]:
+def _render_for_people() -> list[Processor]:
     console = structlog.dev.ConsoleRenderer(
         # The default formatter prints local variables, and with them headers and tokens.
         colors=sys.stderr.isatty(),
         exception_formatter=structlog.dev.plain_traceback,
     )
-    return [console, lambda _logger, _method, line: cast(str, line).encode(errors="replace")]
-
-
-def _render_for_machines() -> list[structlog.typing.Processor]:
-    """A library's encoder and one write, as accepting a mail costs little more than its line."""
     return [
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(serializer=_encode_json),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _spell_ids,
+        console,
+        lambda _logger, _method, line: cast(str, line).encode(errors="replace"),
     ]
 
 
-def _encode_json(event: Any, default: Callable[[Any], Any]) -> bytes:
+def _spell_ids(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {key: str(value) if isinstance(value, UUID) else value for key, value in event.items()}
+
+
+def _render_for_machines() -> list[Processor]:
+    """Few steps and one write, as accepting a mail costs little more than its line."""
+    return [structlog.processors.format_exc_info, _encode_json]
+
+
+def _encode_json(_logger: object, _method: str, event: EventDict) -> bytes:
+    event["timestamp"] = datetime.now(UTC)
     try:
-        return msgspec.json.encode(event, enc_hook=default)
+        return msgspec.json.encode(event, enc_hook=repr)
     except UnicodeEncodeError:
         # A client's raw bytes as text, which no UTF-8 can hold: shown escaped.
-        return json.dumps(event, default=default).encode()
+        return json.dumps(msgspec.to_builtins(event, enc_hook=repr)).encode()
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(part=name))
 
 
-class _Lossy:
+class _Lines:
     """A stream on which a line that cannot be written is dropped: what is logged must not fail
     because the log's disk is full or its reader gone."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        self._write = stream.write
+        self._flush = stream.flush
+        self._lock = Lock()
 
-    def write(self, line: bytes) -> None:
-        with suppress(OSError):
-            self._stream.write(line)
+    def msg(self, line: bytes) -> None:
+        with self._lock, suppress(OSError):
+            self._write(line + b"\n")
+            self._flush()
 
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._stream.flush()
+    debug = info = warning = error = critical = msg

@@ -5,6 +5,7 @@ its age says whether it can still be trusted to *lack* an address. What it holds
 """
 
 import os
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -130,11 +131,14 @@ def snapshot_path(settings: Settings) -> Path:
 
 
 class SnapshotFile:
-    """Reads the snapshot at `path` again whenever it was replaced. Cheap enough for each RCPT."""
+    """Reads the snapshot at `path` again whenever it was replaced. Cheap enough for each RCPT, and
+    more so when `look_every_seconds` allows what it says to be that old."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, *, look_every_seconds: float = 0.0) -> None:
         self._path = path
         self._clock = clock
+        self._look_every_seconds = look_every_seconds
+        self._looked_at = float("-inf")
         self._identity: tuple[int, int, int] | None = None
         self._mtime_seconds = 0.0
         self._checksum = b""
@@ -149,9 +153,9 @@ class SnapshotFile:
         snapshot = self.current()
         if snapshot is None:
             return RecipientVerdict.TRY_LATER
-        verdict = resolve_recipient(snapshot, address, self._clock.now())
-        age_seconds = self.age_seconds
-        fresh = age_seconds is not None and abs(age_seconds) < FRESH_SECONDS
+        now = self._clock.now()
+        verdict = resolve_recipient(snapshot, address, now)
+        fresh = abs(now.timestamp() - self._mtime_seconds) < FRESH_SECONDS
         if verdict is RecipientVerdict.ACCEPT or fresh:
             return verdict
         return RecipientVerdict.TRY_LATER
@@ -164,6 +168,10 @@ class SnapshotFile:
 
     def current(self) -> DirectorySnapshot | None:
         """The newest snapshot; None when there is none or its file is damaged."""
+        now = time.monotonic()
+        if now - self._looked_at < self._look_every_seconds:
+            return self._snapshot
+        self._looked_at = now
         try:
             status = self._path.stat()
             identity = (status.st_ino, status.st_mtime_ns, status.st_size)
@@ -175,13 +183,6 @@ class SnapshotFile:
             self._identity = self._snapshot = None
             self._checksum = b""
         return self._snapshot
-
-    @property
-    def age_seconds(self) -> float | None:
-        """Since the snapshot last read was written or touched; None when there is none."""
-        if self._snapshot is None:
-            return None
-        return self._clock.now().timestamp() - self._mtime_seconds
 
     def _load(self, stored: bytes) -> None:
         """Decodes `stored`, unless it was only touched and is what we hold already."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from unicodedata import normalize
 
@@ -75,6 +76,7 @@ def normalise_address(address: str) -> str:
     return f"{local_part}@{normalise_domain(domain) or domain.lower()}" if domain else local_part
 
 
+@lru_cache(maxsize=1024)
 def normalise_domain(domain: str) -> str:
     """A domain name in lower case and ASCII (IDNA 2008, RFC 5891), without a final dot; empty for
     what is no domain name."""

@@ -1,7 +1,6 @@
 """Trace fields, which stand on top of a message as we received it (RFC 5321, section 4.4)."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -39,14 +38,17 @@ def received_field(
     RFC 3848 or, for SMTPUTF8, RFC 6531, section 4.3. `tls` names version and cipher. `received_at`
     has a zone. There is no `for` clause: it would tell one recipient about another.
     """
-    clauses = [
-        f"from {_name(client_name)}{_tcp_info(client_address)}",
-        f"by {_name(hostname)}",
-        f"with {_name(protocol)}{_comment(tls)}",
-        f"id {item_id};",
-        _date(received_at.replace(microsecond=0)),
-    ]
-    return _fold("Received:", clauses).encode("ascii")
+    begun = _way(client_name, client_address, hostname, protocol, tls)
+    date = _date(received_at.replace(microsecond=0))
+    return f"{_fold(_fold(begun, f'id {item_id};'), date)}\r\n".encode("ascii")
+
+
+@lru_cache(maxsize=1024)
+def _way(client_name: str, client_address: str, hostname: str, protocol: str, tls: str) -> str:
+    """What all messages of one connection have in common."""
+    field = f"Received: from {_name(client_name)}{_tcp_info(client_address)}"
+    field = _fold(field, f"by {_name(hostname)}")
+    return _fold(field, f"with {_name(protocol)}{_comment(tls)}")
 
 
 def _name(text: str) -> str:
@@ -62,7 +64,6 @@ def _date(second: datetime) -> str:
     return format_datetime(second)
 
 
-@lru_cache(maxsize=1024)
 def _tcp_info(client_address: str) -> str:
     """The address that we saw, as an address literal (RFC 5321, section 4.1.3)."""
     try:
@@ -75,12 +76,8 @@ def _tcp_info(client_address: str) -> str:
     return f" ([{address}])"
 
 
-def _fold(name: str, clauses: Sequence[str]) -> str:
-    """The field with as many clauses on a line as fit, so that a clause is split in no case."""
-    lines = [f"{name} {clauses[0]}"]
-    for clause in clauses[1:]:
-        if len(lines[-1]) + 1 + len(clause) < _LINE_CHARS:
-            lines[-1] += f" {clause}"
-        else:
-            lines.append(f"\t{clause}")
-    return "\r\n".join(lines) + "\r\n"
+def _fold(field: str, clause: str) -> str:
+    """The field with one more clause, on its last line where it fits there."""
+    line_chars = len(field) - (field.rfind("\n") + 1)
+    fits = line_chars + 1 + len(clause) < _LINE_CHARS
+    return f"{field} {clause}" if fits else f"{field}\r\n\t{clause}"

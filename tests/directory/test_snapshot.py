@@ -116,7 +116,6 @@ def test_a_fresh_snapshot_answers_for_what_it_lacks(path, age_seconds):
 
     assert file.resolve("never@example.test") is RecipientVerdict.UNKNOWN
     assert file.resolve("ann@elsewhere.test") is RecipientVerdict.NOT_HOSTED
-    assert file.age_seconds == pytest.approx(age_seconds, abs=0.001)
 
 
 @pytest.mark.parametrize("age_seconds", [10, 3600, -10])
@@ -157,7 +156,6 @@ def test_where_all_is_accepted_known_and_unknown_are_answered_alike(path, age_se
 def test_without_a_snapshot_everything_is_to_be_tried_later(path):
     file = SnapshotFile(path, FixedClock())
     assert file.current() is None
-    assert file.age_seconds is None
     assert file.resolve("ann@example.test") is RecipientVerdict.TRY_LATER
 
 

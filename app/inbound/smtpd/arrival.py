@@ -95,8 +95,8 @@ class Arrival:
         self._metrics.bytes.count(amount=self.size_bytes)
         _log.info(
             "smtp.accepted",
-            item_id=str(self.metadata.item_id),
-            trace_id=str(self.metadata.trace_id),
+            item_id=self.metadata.item_id,
+            trace_id=self.metadata.trace_id,
             client_address=self.metadata.client_address,
             recipients=len(self.metadata.envelope.rcpt_to),
             size_bytes=self.size_bytes,

@@ -5,9 +5,8 @@ its TLS and its timer, which knows no 421, are replaced (docs/adr/0008-smtp-on-a
 """
 
 import asyncio
-from collections.abc import Mapping
 from math import inf
-from typing import Any, cast
+from typing import cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -53,11 +52,13 @@ class SmtpProtocol(SMTP):
         dialogue: type[Dialogue],
         certificate: Certificate | None,
         proxies: Networks,
-        state: Mapping[str, Any],
     ) -> None:
-        """`state` is what `initial_state` gave, for any number of connections."""
-        vars(self).update(state)
+        # Not aiosmtpd's, which draws up tables of its hooks for half a millisecond.
+        self.loop = asyncio.get_running_loop()
         super(asyncio.StreamReaderProtocol, self).__init__(loop=self.loop)
+        self._handler_coroutine = None
+        self._timeout_handle = None
+        self._over_ssl = False
         self._client = ClientReader(MAX_LINE_BYTES)
         self._handler = handler
         self._limits = handler.limits
@@ -70,12 +71,6 @@ class SmtpProtocol(SMTP):
         self._stopping = False
         self._silent = False
         """While no word of ours would be understood: until a PROXY header, and in a handshake."""
-
-    @staticmethod
-    def initial_state(handler: MailHandler) -> Mapping[str, Any]:
-        """What aiosmtpd makes of a handler anew for each connection: tables of its hooks and ours,
-        for half a millisecond, and always the same."""
-        return vars(SMTP(handler, hostname=handler.hostname, loop=asyncio.get_running_loop()))
 
     def conversation(self) -> "asyncio.Task[None]":
         """Done when nothing more is read, answered or stored for this client."""
@@ -294,9 +289,8 @@ class SmtpProtocol(SMTP):
             patience = min(patience, said_hello_by - self._waits_since)
         self._reset_timeout(patience)
 
-    def _reset_timeout(self, duration: float | None = None) -> None:
+    def _reset_timeout(self, seconds: float) -> None:  # type: ignore[override]
         """Moves the deadline. The timer behind it is only touched when it would ring too late."""
-        seconds = self._limits.command_timeout_seconds if duration is None else duration
         self._deadline = self.loop.time() + seconds
         if self._rings_at > self._deadline:
             self._arm()

@@ -48,7 +48,6 @@ class SmtpServer:
         Raises `BadSetting` when the address cannot be had.
         """
         loop = asyncio.get_running_loop()
-        state = SmtpProtocol.initial_state(self._handler)
         try:
             server = await loop.create_server(
                 lambda: SmtpProtocol(
@@ -57,7 +56,6 @@ class SmtpServer:
                     dialogue,
                     self._certificate,
                     self._proxies,
-                    state,
                 ),
                 listen.host,
                 listen.port,

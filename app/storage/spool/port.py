@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+
+class Envelope(Struct, frozen=True, gc=False):
     """Who sent and who receives, as the SMTP dialogue said it (RFC 5321, section 2.3.1).
 
     `mail_from` is empty for the null reverse-path. Addresses are kept as they were received.
@@ -24,8 +25,7 @@ class Envelope:
     rcpt_to: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemMetadata:
+class ItemMetadata(Struct, frozen=True, gc=False):
     """The immutable facts of one accepted arrival.
 
     `source` names the door (`smtp`, `callback`, `imap`, …); `source_id` is that door's own id for

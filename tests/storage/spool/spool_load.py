@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+from msgspec.structs import replace
 from spool_samples import START, Items, TurnedClock
 
 from app.core.ids import Ids

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from spool_samples import START, NewMetadata, ReadAll, TurnedClock
 
@@ -48,7 +49,7 @@ async def put_many(writer: SpoolWriter, new_metadata: NewMetadata, count: int) -
 async def test_read_gives_back_metadata_and_bytes_when_they_were_put(
     writer: SpoolWriter, reader: SpoolReader, new_metadata: NewMetadata, read_all: ReadAll
 ) -> None:
-    metadata = replace(
+    metadata = msgspec.structs.replace(
         new_metadata(),
         envelope=Envelope("", ("gr\u00fc\u00dfe@example.com", "raw-\udcff@example.com")),
         source_id='line\r\nend, "quote", \0',
