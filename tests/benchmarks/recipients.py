@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
-from sidecar import Sidecar
+from sidecar import UNLIMITED, Sidecar
 
 from app.directory.snapshot import (
     DirectorySnapshot,
@@ -30,12 +30,6 @@ from tests.benchmarks.report import report
 
 POLICIES: Sequence[RecipientPolicy] = ("accept_and_discard", "reply_after_data")
 MAILBOXES = 2000
-# As it is served, one connection may not ask half as often.
-UNLIMITED = {
-    "SMTP_MAX_FRUITLESS_COMMANDS": "1000000",
-    "SMTP_MAX_CONNECTION_MESSAGES": "0",
-    "SMTP_MAX_CONNECTION_RECIPIENTS": "0",
-}
 _ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 _RECIPIENTS_OF_A_MAIL = 50
 _BODY = b"Subject: a guess\r\n\r\n" + b"x" * 500

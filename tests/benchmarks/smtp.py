@@ -11,7 +11,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,10 +24,11 @@ from pathlib import Path
 from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
-from pillarbox import COMMAND, free_port, wait_until
+from pillarbox import free_port
+from postfix import Postfix
+from sidecar import UNLIMITED, Sidecar
 
-from app.directory.snapshot import DirectorySnapshot, MailboxEntry, save_snapshot
-from app.directory.snapshot import DomainEntry as Domain
+from app.directory.snapshot import DirectorySnapshot, DomainEntry, MailboxEntry, save_snapshot
 from tests.benchmarks.report import report
 
 _RECIPIENT = "box@bench.test"
@@ -72,134 +72,67 @@ _LOADS = {
 
 
 class Server(Protocol):
-    port: int
+    @property
+    def port(self) -> int: ...
 
     def clear(self) -> None:
         """Forgets what was stored."""
 
+    def stop(self) -> None: ...
 
-class Sidecar:
+
+class Ours:
     """`pillarbox smtp` with metrics served, and limits that count a client that is not trusted."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._spool = folder / "spool"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-            "PILLARBOX_ENV": "production",
-            "PILLARBOX_DATA": str(folder),
-            "SECRET_KEY": "s" * 32,
-            "ENCRYPTION_KEY": "e" * 32,
-            "SMTP_LISTEN": f"127.0.0.1:{self.port}",
+        environment = {
+            **UNLIMITED,
             "METRICS_LISTEN": f"127.0.0.1:{free_port()}",
             "SMTP_TRUSTED": "192.0.2.0/24",
-            **dict.fromkeys(
-                (
-                    "SMTP_MAX_HOST_CONNECTIONS",
-                    "SMTP_MAX_NETWORK_CONNECTIONS",
-                    "SMTP_HOST_CONNECTIONS_PER_MINUTE",
-                    "SMTP_NETWORK_CONNECTIONS_PER_MINUTE",
-                    "SMTP_HOST_MESSAGES_PER_MINUTE",
-                    "SMTP_HOST_RECIPIENTS_PER_MINUTE",
-                    "SMTP_DOMAIN_RECIPIENTS_PER_MINUTE",
-                    "SMTP_MAX_CONNECTION_MESSAGES",
-                    "SMTP_MAX_CONNECTION_RECIPIENTS",
-                ),
-                "100000000",
-            ),
         }
-        self._log = (folder / "log").open("ab")
+        self._sidecar = Sidecar(folder, environment, failable=False)
         self._start()
+
+    @property
+    def port(self) -> int:
+        assert self._sidecar.address is not None
+        return self._sidecar.address.port
 
     def clear(self) -> None:
         self.stop()
-        shutil.rmtree(self._spool)
+        shutil.rmtree(self._sidecar.spool)
         self._start()
 
     def stop(self) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(20)
+        self._sidecar.stop()
 
     def _start(self) -> None:
-        self._spool.mkdir()
         mailboxes = {_RECIPIENT: MailboxEntry()}
-        snapshot = DirectorySnapshot(1, {"bench.test": Domain()}, mailboxes)
-        save_snapshot(self._spool / "directory.snapshot", snapshot)
-        self._process = subprocess.Popen(
-            [COMMAND, "smtp"], env=self._environment, stdout=self._log, stderr=self._log
-        )
-        _wait_for(self.port)
+        snapshot = DirectorySnapshot(1, {"bench.test": DomainEntry()}, mailboxes)
+        save_snapshot(self._sidecar.spool / "directory.snapshot", snapshot)
+        self._sidecar.start()
 
 
-class Postfix:
-    """An instance of its own, as Debian packages it, with as many processes as there are
-    sessions."""
+class Theirs(Postfix):
+    """Postfix with as many processes as there are sessions. It keeps all mail in its hold queue."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._folder = folder
-        folder.chmod(0o755)
-        (folder / "etc").mkdir()
-        (folder / "queue").mkdir()
-        (folder / "lib").mkdir()
-        shutil.chown(folder / "lib", "postfix")
-        (folder / "etc" / "main.cf").write_text(_MAIN_CF.format(folder=folder))
-        (folder / "etc" / "master.cf").write_text(_MASTER_CF.format(port=self.port))
-        self._run("check")
-        self._run("start")
-        _wait_for(self.port)
+        super().__init__(folder, _POSTFIX)
 
     def clear(self) -> None:
-        command = ["postsuper", "-c", str(self._folder / "etc"), "-d", "ALL", "hold"]
+        command = ["postsuper", "-c", self.configuration, "-d", "ALL", "hold"]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
-    def stop(self) -> None:
-        self._run("stop")
 
-    def _run(self, word: str) -> None:
-        command = ["postfix", "-c", str(self._folder / "etc"), word]
-        subprocess.run(command, check=True, capture_output=True)
-
-
-_MAIN_CF = """\
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/lib
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
+_POSTFIX = """\
 myhostname = postfix.bench.test
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
 mydestination = bench.test
 local_recipient_maps =
-mynetworks = 127.0.0.0/8
 smtpd_recipient_restrictions = check_recipient_access static:HOLD, permit
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 message_size_limit = 78643200
 default_process_limit = 200
-alias_maps =
-"""
-_MASTER_CF = """\
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-local unix - n n - - local
-error unix - - n - - error
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
 """
 
 
@@ -247,11 +180,11 @@ def running() -> Iterator[Mapping[str, Server]]:
     """Both at once; the one that is not asked is idle."""
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
-        postfix = Postfix(folders[0])
-        stack.callback(postfix.stop)
-        sidecar = Sidecar(folders[1])
-        stack.callback(sidecar.stop)
-        yield {"pillarbox": sidecar, "postfix": postfix}
+        theirs = Theirs(folders[0])
+        stack.callback(theirs.stop)
+        ours = Ours(folders[1])
+        stack.callback(ours.stop)
+        yield {"pillarbox": ours, "postfix": theirs}
 
 
 def measure(
@@ -308,15 +241,6 @@ def write_table(table: str, runs: int, seconds: float) -> None:
     if not count:
         raise SystemExit(f"{_DOCUMENT.name} has no section {_HEADING!r}.")
     _DOCUMENT.write_text(replaced)
-
-
-def _wait_for(port: int) -> None:
-    def answers() -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as client:
-            return client.recv(3) == b"220"
-        return False
-
-    wait_until(answers, f"port {port} speaks SMTP", 20)
 
 
 if __name__ == "__main__":

@@ -7,22 +7,6 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.settings import Settings
-
-
-@pytest.fixture
-def installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that names a database, as where `up` does not run."""
-    assert settings.database_url
-    assert settings.redis_url
-    for name, value in {
-        "DATABASE_URL": settings.database_url.reveal(),
-        "REDIS_URL": settings.redis_url.reveal(),
-        "SECRET_KEY": settings.secret_key.reveal(),
-        "ENCRYPTION_KEY": settings.encryption_key.reveal(),
-        "PILLARBOX_DATA": str(settings.pillarbox_data),
-    }.items():
-        monkeypatch.setenv(name, value)
 
 
 def test_it_says_so_in_one_line_and_exits_3_when_nothing_runs(
@@ -38,7 +22,7 @@ def test_it_says_so_in_one_line_and_exits_3_when_nothing_runs(
 
 
 def test_key_is_printed_alone_when_everything_before_it_was_set_up(
-    installation: None, capsys: pytest.CaptureFixture[str]
+    installed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for line in (
         "tenant create Acme --plan developer",
@@ -97,7 +81,7 @@ def test_keys_are_listed_replaced_and_revoked(
     ],
 )
 def test_fault_is_told_in_one_line_when_a_command_cannot_be_done(
-    installation: None, capsys: pytest.CaptureFixture[str], line: str
+    installed: None, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     main(["tenant", "create", "Acme", "--plan", "developer"])
     main(["domain", "add", "acme.test", "--tenant", "Acme"])
@@ -109,7 +93,7 @@ def test_fault_is_told_in_one_line_when_a_command_cannot_be_done(
 
 
 def test_policy_for_unknown_addresses_of_a_domain_can_be_set(
-    installation: None, capsys: pytest.CaptureFixture[str]
+    installed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["tenant", "create", "Acme", "--plan", "developer"])
     main(["domain", "add", "acme.test", "--tenant", "Acme"])
@@ -120,7 +104,7 @@ def test_policy_for_unknown_addresses_of_a_domain_can_be_set(
 
 
 def test_domain_of_another_tenant_is_not_given_away(
-    installation: None, capsys: pytest.CaptureFixture[str]
+    installed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("One", "Two"):
         assert main(["tenant", "create", name, "--plan", "enterprise"]) == 0
@@ -130,9 +114,7 @@ def test_domain_of_another_tenant_is_not_given_away(
     assert main(["mailbox", "add", "a@shared.test", "--tenant", "Two"]) == 1
 
 
-def test_facts_are_json_when_asked_for(
-    installation: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_facts_are_json_when_asked_for(installed: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tenant", "create", "Acme", "--plan", "developer", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "Acme"
     assert main(["status", "--json"]) == 0

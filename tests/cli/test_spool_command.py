@@ -14,7 +14,6 @@ from mailroom import Mailroom
 from app.cli import main
 from app.core.clock import SystemClock
 from app.core.ids import Ids
-from app.settings import Settings
 from app.storage.spool.folder_writer import FolderLimits
 from app.storage.spool.forms import FolderSpool
 from app.storage.spool.port import Envelope, ItemMetadata
@@ -235,21 +234,6 @@ def test_verify_tells_a_torn_tail_from_damage(spool: FolderSpool, run: Run) -> N
     assert "bytes at its end were never acknowledged" in lines[-2]
     flip(segment_file(spool, 2), 70)
     assert "1 fault" in run("verify", code=1)[-1]
-
-
-@pytest.fixture
-def installed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that names the database of the mailroom."""
-    assert settings.database_url
-    assert settings.redis_url
-    for name, value in {
-        "DATABASE_URL": settings.database_url.reveal(),
-        "REDIS_URL": settings.redis_url.reveal(),
-        "SECRET_KEY": settings.secret_key.reveal(),
-        "ENCRYPTION_KEY": settings.encryption_key.reveal(),
-        "PILLARBOX_DATA": str(settings.pillarbox_data),
-    }.items():
-        monkeypatch.setenv(name, value)
 
 
 async def ask(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:

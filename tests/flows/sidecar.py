@@ -11,14 +11,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pillarbox import wait_until
+import pytest
+from pillarbox import COMMAND, wait_until
 
 from app.core.ids import Ids
 from app.directory.snapshot import DirectorySnapshot, DomainEntry, save_snapshot
 from app.settings import Listen
 from app.storage.spool.folder_reader import FolderSpoolReader
-from app.storage.spool.port import Item
+from app.storage.spool.port import Item, Position
 
+UNLIMITED = {
+    "SMTP_MAX_FRUITLESS_COMMANDS": "1000000",
+    **dict.fromkeys(
+        (
+            "SMTP_MAX_HOST_CONNECTIONS",
+            "SMTP_MAX_NETWORK_CONNECTIONS",
+            "SMTP_HOST_CONNECTIONS_PER_MINUTE",
+            "SMTP_NETWORK_CONNECTIONS_PER_MINUTE",
+            "SMTP_HOST_MESSAGES_PER_MINUTE",
+            "SMTP_HOST_RECIPIENTS_PER_MINUTE",
+            "SMTP_DOMAIN_RECIPIENTS_PER_MINUTE",
+            "SMTP_MAX_CONNECTION_MESSAGES",
+            "SMTP_MAX_CONNECTION_RECIPIENTS",
+        ),
+        "0",
+    ),
+}
+"""What one client must be allowed for its pace to be measured. All is counted nonetheless."""
 SNAPSHOT = DirectorySnapshot(1, {"example.test": DomainEntry(catch_all=True)}, {})
 
 # `Sidecar.failing` names a file: while it is there, every fdatasync fails as on a dying disk.
@@ -41,11 +60,13 @@ run_smtp(read_settings(os.environ))
 
 @dataclass
 class Sidecar:
-    """Started as often as a test likes. `wrapper` is a command that runs it, such as strace."""
+    """Started as often as a test likes. `wrapper` is a command that runs it, such as strace.
+    Unless `failable` it is the very command, without the check whether a sync is to fail."""
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     wrapper: Sequence[str | Path] = ()
+    failable: bool = True
     process: "subprocess.Popen[bytes] | None" = None
     address: Listen | None = None
 
@@ -73,9 +94,10 @@ class Sidecar:
             "SMTP_LISTEN": "127.0.0.1:0",
             "SPOOL_MIN_FREE_BYTES": "0",
         }
+        failable = [sys.executable, "-c", _PROGRAM, self.failing]
         with self.said.open("wb") as said:
             self.process = subprocess.Popen(
-                [*self.wrapper, sys.executable, "-c", _PROGRAM, self.failing],
+                [*self.wrapper, *(failable if self.failable else [COMMAND, "smtp"])],
                 env={**settings, **self.environment},
                 stderr=said,
             )
@@ -113,7 +135,11 @@ class Sidecar:
 
     def stored(self) -> Sequence[Item]:
         """Everything in the spool, as its reader finds it; damage fails the test."""
-        return asyncio.run(_read_all(self.spool))
+        return asyncio.run(_read_all(self.spool))[0]
+
+    def ends(self) -> Sequence[Position]:
+        """Where its reader is when it has read all that."""
+        return asyncio.run(_read_all(self.spool))[1]
 
 
 @contextmanager
@@ -130,9 +156,24 @@ def sidecar(
             one.kill()
 
 
-async def _read_all(folder: Path) -> Sequence[Item]:
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A file system of its own, with these options of tmpfs. Skips the test without root."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk takes root to mount: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+async def _read_all(folder: Path) -> tuple[Sequence[Item], Sequence[Position]]:
     reader = await FolderSpoolReader.open(folder, ids=Ids())
     items: list[Item] = []
+    ends: list[Position] = []
     for producer in await reader.producers():
         position = await reader.start(producer)
         while True:
@@ -142,4 +183,5 @@ async def _read_all(folder: Path) -> Sequence[Item]:
             if batch.next_position == position:
                 break
             position = batch.next_position
-    return items
+        ends.append(position)
+    return items, ends

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from pillarbox import free_port
+from postfix import Postfix
 from smtp_clients import SENDER, Errand, lack, require, run
 
 Relay = Callable[[Errand], AbstractContextManager[None]]
@@ -20,24 +20,15 @@ def relay_by_postfix(errand: Errand) -> Iterator[None]:
     """An instance of its own, which takes the mail over SMTP."""
     require("postfix")
     with open_folder(errand) as folder:
-        for name in ("etc", "queue", "lib"):
-            (folder / name).mkdir()
-        shutil.chown(folder / "lib", "postfix")
         server = f"[{errand.server.host}]:{errand.server.port}"
-        tls, port = "secure" if errand.tls else "none", free_port()
-        (folder / "etc" / "main.cf").write_text(
-            _MAIN_CF.format(folder=folder, server=server, tls=tls)
-        )
-        (folder / "etc" / "master.cf").write_text(_MASTER_CF.format(port=port))
-        postfix = ("postfix", "-c", folder / "etc")
-        started = run(*postfix, "start")
-        assert started.succeeded, started.said
+        tls = "secure" if errand.tls else "none"
+        postfix = Postfix(folder, _POSTFIX.format(folder=folder, server=server, tls=tls))
         try:
-            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+            with smtplib.SMTP("127.0.0.1", postfix.port, timeout=20) as client:
                 client.sendmail(SENDER, errand.recipient, errand.raw, ["BODY=8BITMIME"])
             yield
         finally:
-            run(*postfix, "stop")
+            postfix.stop()
 
 
 @contextmanager
@@ -80,40 +71,13 @@ def open_folder(errand: Errand) -> Iterator[Path]:
         yield folder
 
 
-_MAIN_CF = """\
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/lib
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
+_POSTFIX = """\
 myhostname = relay.example.org
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
 mydestination =
-alias_maps =
-mynetworks = 127.0.0.0/8
 relayhost = {server}
 smtp_tls_security_level = {tls}
 smtp_tls_CAfile = {folder}/chain.pem
 smtp_tls_secure_cert_match = mx.clients.test
-"""
-_MASTER_CF = """\
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-proxymap unix - - n - - proxymap
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-tlsmgr unix - - n 1000? 1 tlsmgr
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
 """
 _EXIM_PASSWD = "Debian-exim:x:65533:65533::/nonexistent:/usr/sbin/nologin\n"
 _EXIM_GROUP = "Debian-exim:x:65533:\n"

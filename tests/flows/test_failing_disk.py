@@ -3,7 +3,6 @@
 import contextlib
 import os
 import smtplib
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pillarbox import compose
-from sidecar import Sidecar, sidecar
+from sidecar import Sidecar, mounted, sidecar
 
 pytestmark = pytest.mark.flow
 
@@ -91,14 +90,8 @@ def test_mail_gets_451_while_syncs_fail_and_250_on_the_same_connection_afterward
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with room for 6 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small disk takes root to mount: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounted(tmp_path / "disk", "size=6m") as folder:
+        yield folder
 
 
 @contextlib.contextmanager

@@ -1,9 +1,7 @@
 """The real sidecar at its bounds: a backlog, a disk without inodes, and SIGTERM under load."""
 
-import asyncio
 import smtplib
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,11 +9,8 @@ from pathlib import Path
 
 import pytest
 from pillarbox import compose, wait_until
-from sidecar import Sidecar, sidecar
+from sidecar import Sidecar, mounted, sidecar
 
-from app.core.ids import Ids
-from app.storage.spool.folder_reader import FolderSpoolReader
-from app.storage.spool.port import Position
 from app.storage.spool.progress import save_progress
 
 pytestmark = pytest.mark.flow
@@ -50,32 +45,16 @@ def test_mail_gets_452_past_the_bound_of_the_backlog_and_250_when_it_was_read(
         stored = [send(client, number) for number in range(6)]
         wait_until(lambda: ask(client)[0] == 452, "refused")
         assert ask(client) == (452, b"4.3.1 Too much mail waits here, try again later")
-        save_progress(one.spool, asyncio.run(read_to_end(one.spool)))
+        save_progress(one.spool, one.ends())
         wait_until(lambda: ask(client)[0] == 250, "accepted again")
         assert [str(item.metadata.item_id) for item in one.stored()] == stored
-
-
-async def read_to_end(spool: Path) -> list[Position]:
-    reader = await FolderSpoolReader.open(spool, ids=Ids())
-    positions = []
-    for producer in await reader.producers():
-        position = await reader.start(producer)
-        batch = await reader.read(position, max_items=1000, max_bytes=1 << 30)
-        positions.append(batch.next_position)
-    return positions
 
 
 @pytest.fixture
 def few_inodes(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with 300 inodes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m,nr_inodes=300", "tmpfs", folder]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a disk with few inodes takes root to mount: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounted(tmp_path / "disk", "size=20m,nr_inodes=300") as folder:
+        yield folder
 
 
 def test_mail_gets_452_below_the_threshold_of_inodes_and_250_above_it(few_inodes: Path) -> None:
