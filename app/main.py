@@ -189,6 +189,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "mailboxes": services.mailboxes,
         "audit": services.audit,
         "keys": services.keys,
+        "users": services.users,
         "sessions": services.sessions,
         "sign_in": services.sign_in,
         "sign_in_requests": services.sign_in_requests,

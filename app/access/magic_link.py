@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from limits import RateLimitItemPerHour
 
 from app.access.rate_limits import RateLimits
-from app.access.sign_in import MailedLink, SignIn
+from app.access.sign_in import SignIn
 from app.access.sign_in_requests import MAILED_LINK_TTL, SignInRequest, SignInRequests
 from app.core.clock import Clock
 from app.core.errors import TooManyRequests, Unavailable
@@ -28,7 +28,7 @@ _log = get_logger("auth_mail")
 
 @dataclass(frozen=True, slots=True)
 class MagicLinkMail:
-    """Sends a link to everybody who asked for one and may have it."""
+    """Sends a link to everybody who asked for one and may have it, and word to who was invited."""
 
     requests: SignInRequests
     sign_in: SignIn
@@ -69,15 +69,31 @@ class MagicLinkMail:
             self._note(request, "failed", reason=type(error).__name__)
 
     async def _answer(self, request: SignInRequest) -> None:
+        mail = await self._write(request)
+        if mail is None:
+            await self.requests.remove(request)
+        else:
+            await self._settle(request, await self.transport.send(mail))
+
+    async def _write(self, request: SignInRequest) -> OutgoingMail | None:
+        """The mail that answers the request; None where it gets none."""
+        if request.is_invitation:
+            if not await self._is_within_limit(request):
+                return None
+            return self._compose("invitation", request.email, link=f"{self.public_url}/sign-in")
         user = await self._find_user(request.email)
         if user is None or not await self._is_within_limit(request):
-            await self.requests.remove(request)
-            return
+            return None
         link = await self.sign_in.create_mailed_link(
             user["id"], request, in_same_kind=user["needs_same_browser_kind"]
         )
-        result = await self.transport.send(self._compose(request.email, link))
-        await self._settle(request, result)
+        return self._compose(
+            "sign_in",
+            request.email,
+            link=f"{self.public_url}/sign-in/{link.token}",
+            code=f"{link.code[:3]} {link.code[3:]}",
+            minutes=int(MAILED_LINK_TTL.total_seconds()) // 60,
+        )
 
     async def _settle(self, request: SignInRequest, result: SendResult) -> None:
         if result.outcome is Outcome.RETRYABLE:
@@ -112,15 +128,9 @@ class MagicLinkMail:
             return False
         return True
 
-    def _compose(self, email: str, link: MailedLink) -> OutgoingMail:
-        words = self.templates.render(
-            "sign_in",
-            email=email,
-            host=urlsplit(self.public_url).netloc,
-            link=f"{self.public_url}/sign-in/{link.token}",
-            code=f"{link.code[:3]} {link.code[3:]}",
-            minutes=int(MAILED_LINK_TTL.total_seconds()) // 60,
-        )
+    def _compose(self, template: str, email: str, **values: object) -> OutgoingMail:
+        host = urlsplit(self.public_url).netloc
+        words = self.templates.render(template, email=email, host=host, **values)
         return compose(
             words,
             sender=self.sender,

@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     BY_USER = "by_user"
     SIGNED_IN_ANEW = "signed_in_anew"
     TOKEN_REUSED = "token_reused"  # noqa: S105
+    REMOVED = "removed"
 
 
 class SignInMethod(StrEnum):
@@ -254,6 +255,15 @@ class Sessions:
             ended += len(rows)
             if len(rows) < MAX_EVENTS_PER_APPEND:
                 return ended
+
+    async def end_all(self, transaction: Transaction, user_id: UUID, reason: EndReason) -> None:
+        """Ends every session of this user, in the caller's transaction; of very many the newest
+        are told."""
+        rows = await transaction.connection.fetch(
+            "delete from session where user_id = $1 returning id", user_id
+        )
+        ended = sorted((row["id"] for row in rows), reverse=True)[: MAX_EVENTS_PER_APPEND // 2]
+        transaction.tell(*(self._ended(session_id, user_id, reason) for session_id in ended))
 
     async def remove_ended(self) -> int:
         """Forgets the sessions whose time is up. How many."""

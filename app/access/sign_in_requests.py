@@ -15,7 +15,7 @@ from app.core.clock import Clock
 from app.core.errors import InvalidInput
 from app.core.ids import Ids
 from app.mime.addresses import is_valid_address, normalise_address
-from app.storage.db.database import Database
+from app.storage.db.database import Connection, Database
 from app.storage.doorbell import Bell, Doorbell
 
 MAILED_LINK_TTL = timedelta(minutes=15)
@@ -36,6 +36,11 @@ class SignInRequest:
     secret_hash: bytes
     browser_kind: str
     attempts: int
+
+    @property
+    def is_invitation(self) -> bool:
+        """Nobody asked: somebody was added to a tenant, and is to hear where to sign in."""
+        return not self.secret_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,23 @@ class SignInRequests:
             now,
             now + MAILED_LINK_TTL,
         )
+        await self.ring()
+
+    async def invite(self, connection: Connection, email: str) -> None:
+        """Queues word to somebody who was added to a tenant, in the caller's transaction. `ring`
+        once that is committed."""
+        now = self.clock.now()
+        await connection.execute(
+            """insert into sign_in_request
+                (id, email, secret_hash, browser_kind, next_attempt_at, created_at)
+            values ($1, $2, '', '', $3, $3)""",
+            self.ids.new(),
+            email,
+            now,
+        )
+
+    async def ring(self) -> None:
+        """Wakes those who send."""
         await self.doorbell.ring(Bell.SIGN_IN)
 
     async def claim(self, at_most: int) -> Sequence[SignInRequest]:
