@@ -1,0 +1,72 @@
+"""The whole API, asked for by its own description: what may be sent, and what may not.
+
+`make fuzz-api` sends a hundred times as much.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mailroom import Mailroom
+from schemathesis import BaseSchema, Case, GenerationMode
+from web_process import serving_process
+
+from app.access.permissions import SCOPES
+from app.settings import Settings
+
+MAIL = b"From: a@example.org\r\nSubject: hello\r\n\r\nHi\r\n"
+UNLIMITED = 10**9
+
+settings.register_profile("default", max_examples=6, derandomize=True)
+settings.register_profile("fuzz", max_examples=600)
+
+
+@pytest.fixture
+async def key(mailroom: Mailroom) -> str:
+    return await mailroom.services.keys.create(mailroom.mailbox.tenant_id, SCOPES)
+
+
+@pytest.fixture
+async def known(mailroom: Mailroom) -> Mapping[str, Sequence[UUID]]:
+    """What there is, by the names of path parameters: made-up ids alone find nothing."""
+    for _ in range(3):
+        await mailroom.spool(MAIL)
+    await mailroom.take_in()
+    label = await mailroom.services.labels.ensure(mailroom.mailbox.tenant_id, "Bills")
+    return {
+        "message_id": [row.id for row in await mailroom.rows()],
+        "mailbox_id": [mailroom.mailbox.id],
+        "label_id": [label.id],
+    }
+
+
+@pytest.fixture
+def schema(settings: Settings, mailroom: Mailroom) -> Iterator[BaseSchema]:
+    with serving_process(settings, API_REQUESTS_PER_MINUTE=str(UNLIMITED)) as url:
+        yield schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_api_keeps_to_its_description_whatever_it_is_sent(
+    schema: BaseSchema, key: str, known: Mapping[str, Sequence[UUID]], mode: GenerationMode
+) -> None:
+    headers = {"Authorization": f"Bearer {key}"}
+    operations = [result.ok() for result in schema.get_all_operations()]
+    if mode is GenerationMode.NEGATIVE:
+        # The others take nothing that could be wrong.
+        operations = [each for each in operations if "security" in each.definition.raw]
+    assert len(operations) > 10
+    for operation in operations:
+
+        @settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
+        def run(case: Case, data: st.DataObject) -> None:
+            for name, ids in known.items():
+                if name in (case.path_parameters or {}) and data.draw(st.booleans()):
+                    case.path_parameters[name] = str(data.draw(st.sampled_from(ids)))
+            case.call_and_validate(headers=headers)
+
+        run()
