@@ -20,7 +20,7 @@ COMPILE = $(UV) pip compile pyproject.toml --all-extras --group build --python-v
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help up test check fmt smtp-clients screenshots lock clean chromium
+.PHONY: help up test check fmt fuzz-api smtp-clients screenshots lock clean chromium
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' \
@@ -65,6 +65,9 @@ $(EXIM)/usr/sbin/exim4:
 	@apt-get update -qq
 	@cd $(EXIM) && apt-get download -qq -o APT::Sandbox::User=root exim4-daemon-light libidn12 \
 		&& for package in *.deb; do dpkg -x $$package .; done
+
+fuzz-api: $(INSTALLED_DEV) ## send the API a hundred times what the tests send; ARGS go to pytest
+	@$(BIN)/pytest tests/web/api/test_api_fuzz.py --hypothesis-profile=fuzz $(ARGS)
 
 screenshots: $(INSTALLED_DEV) chromium ## pictures of every page into docs/screenshots
 	@$(BIN)/python tests/flows/screenshots.py

@@ -137,6 +137,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     )
     schema["components"].setdefault("schemas", {}).update(components)
     for path, handler in _handlers(app):
+        _close_body(schema["components"]["schemas"], handler)
         for method in handler.http_methods:
             _complete(schema["paths"][path][method.lower()], handler, method)
     return schema
@@ -148,6 +149,13 @@ def _handlers(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
             for handler in route.route_handlers:
                 if handler.resolve_include_in_schema():
                     yield route.path_format, handler
+
+
+def _close_body(schemas: dict[str, Any], handler: HTTPRouteHandler) -> None:
+    """Says that a body takes no other fields, where that is so."""
+    data = handler.parsed_fn_signature.parameters.get("data")
+    if data is not None and data.annotation.__struct_config__.forbid_unknown_fields:
+        schemas[data.annotation.__name__]["additionalProperties"] = False
 
 
 def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, method: str) -> None:

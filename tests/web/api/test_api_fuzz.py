@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mailroom import Mailroom
 from schemathesis import BaseSchema, Case, GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from web_process import serving_process
 
 from app.access.permissions import SCOPES
@@ -67,6 +68,7 @@ def test_api_keeps_to_its_description_whatever_it_is_sent(
             for name, ids in known.items():
                 if name in (case.path_parameters or {}) and data.draw(st.booleans()):
                     case.path_parameters[name] = str(data.draw(st.sampled_from(ids)))
-            case.call_and_validate(headers=headers)
+            # No schema can say which addresses and cursors there are.
+            case.call_and_validate(headers=headers, excluded_checks=[positive_data_acceptance])
 
         run()
