@@ -22,13 +22,16 @@ from app.core.errors import PillarboxError
 from app.core.log import configure_logging
 from app.settings import read_settings
 from app.storage.spool.port import SpoolWriter
+from app.web.api.audit import audit_router
 from app.web.api.callers import Callers, tell_allowance
 from app.web.api.docs import docs_router
 from app.web.api.events import events_router
 from app.web.api.health import health_router
+from app.web.api.keys import keys_router
 from app.web.api.labels import labels_router
 from app.web.api.mailboxes import mailboxes_router
 from app.web.api.messages import messages_router
+from app.web.api.metrics import public_metrics_router, tenant_metrics_router
 from app.web.api.openapi import Description, configure_openapi
 from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
@@ -72,6 +75,7 @@ from app.web.shutdown import ending_on_signal
 
 _API = "/api/v1"
 _MAX_FORM_BYTES = 1_000_000
+_PUBLIC_ROUTERS = (health_router, public_metrics_router, docs_router)
 _MAX_API_BYTES = 1_000_000
 _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     messages_router,
@@ -79,6 +83,9 @@ _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     labels_router,
     mailboxes_router,
     events_router,
+    keys_router,
+    audit_router,
+    tenant_metrics_router,
 )
 _PAGES: Sequence[ControllerRouterHandler] = (
     show_start,
@@ -126,7 +133,7 @@ def web_application(services: Services) -> Litestar:
             request_max_body_size=_MAX_FORM_BYTES,
         ),
         send_asset,
-        Router(_API, route_handlers=[health_router, docs_router, _api(services)]),
+        Router(_API, route_handlers=[*_PUBLIC_ROUTERS, _api(services)]),
     ]
     if services.settings.dyno:
         handlers.append(receive_message)

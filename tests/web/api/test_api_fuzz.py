@@ -15,6 +15,7 @@ from schemathesis import BaseSchema, Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from web_process import serving_process
 
+from app.access.grants import COMMAND_LINE
 from app.access.permissions import SCOPES
 from app.settings import Settings
 
@@ -27,7 +28,8 @@ settings.register_profile("fuzz", max_examples=600)
 
 @pytest.fixture
 async def key(mailroom: Mailroom) -> str:
-    return await mailroom.services.keys.create(mailroom.mailbox.tenant_id, SCOPES)
+    tenant_id = mailroom.mailbox.tenant_id
+    return (await mailroom.services.keys.create(COMMAND_LINE, tenant_id, SCOPES)).key
 
 
 @pytest.fixture
@@ -36,11 +38,13 @@ async def known(mailroom: Mailroom) -> Mapping[str, Sequence[UUID]]:
     for _ in range(3):
         await mailroom.spool(MAIL)
     await mailroom.take_in()
+    other = await mailroom.services.keys.create(COMMAND_LINE, mailroom.mailbox.tenant_id)
     label = await mailroom.services.labels.ensure(mailroom.mailbox.tenant_id, "Bills")
     return {
         "message_id": [row.id for row in await mailroom.rows()],
         "mailbox_id": [mailroom.mailbox.id],
         "label_id": [label.id],
+        "key_id": [other.id],
     }
 
 

@@ -173,3 +173,47 @@ async def test_body_that_is_too_large_is_refused(api: httpx.AsyncClient) -> None
     answer = await api.post("/mailboxes", json={"address": "x" * 1_100_000})
     assert answer.status_code == 413
     assert answer.json()["type"] == "/api/v1/docs#problem-too-large"
+
+
+async def test_new_key_is_shown_once_and_works_as_far_as_it_may(api: httpx.AsyncClient) -> None:
+    headers = {"idempotency-key": "a-key"}
+    made = await api.post("/admin/keys", json={"name": "build"}, headers=headers)
+    assert made.status_code == 201
+    new = made.json()
+    assert len(new["key"]) == 64
+    assert new["key"].startswith(new["prefix"])
+    assert "admin" not in new["scopes"]
+    bearer = {"authorization": f"Bearer {new['key']}"}
+    assert (await api.get("/mailboxes", headers=bearer)).status_code == 200
+    assert (await api.get("/admin/keys", headers=bearer)).status_code == 403
+    listed = await api.get("/admin/keys")
+    assert new["key"] not in listed.text
+    assert [each["name"] for each in listed.json()["items"]][0] == "build"
+    again = await api.post("/admin/keys", json={"name": "build"}, headers=headers)
+    assert again.json() == new
+
+
+async def test_revoked_key_works_no_more_and_a_rotated_one_for_a_while(
+    api: httpx.AsyncClient,
+) -> None:
+    old = (await api.post("/admin/keys", json={"name": "build"})).json()
+    rotated = await api.post(f"/admin/keys/{old['id']}/rotate", json={"overlap_seconds": 60})
+    new = rotated.json()
+    assert new["scopes"] == old["scopes"]
+    for key in (old, new):
+        bearer = {"authorization": f"Bearer {key['key']}"}
+        assert (await api.get("/mailboxes", headers=bearer)).status_code == 200
+    revoked = await api.post(f"/admin/keys/{new['id']}/revoke")
+    assert (revoked.status_code, revoked.json()["state"]) == (200, "revoked")
+    bearer = {"authorization": f"Bearer {new['key']}"}
+    assert (await api.get("/mailboxes", headers=bearer)).status_code == 401
+    trail = (await api.get("/admin/audit", params={"what": "access.key_"})).json()["items"]
+    assert [each["action"] for each in trail][:2] == ["access.key_revoked", "access.key_created"]
+    assert trail[0]["actor"]["kind"] == "key"
+
+
+async def test_totals_are_of_the_tenant_and_of_the_hours(api: httpx.AsyncClient) -> None:
+    totals = (await api.get("/admin/metrics", params={"hours": 24})).json()
+    assert totals["events"]["mailbox.created"] == 1
+    everybodys = await api.get("/metrics", headers={"authorization": ""})
+    assert everybodys.json() == {"messages": 0, "mailboxes": 1, "domains": 1}
