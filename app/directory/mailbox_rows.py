@@ -77,7 +77,7 @@ async def count_messages(
     """How many messages lie in a mailbox. None is counted past `at_most`."""
     number: int = await database.fetch_value(
         """select count(*) from (
-            select from message where mailbox_id = $1 and tenant_id = $2 limit $3) as some""",
+            select from message where mailbox_id = $1 and tenant_id = $2 limit $3) as counted""",
         mailbox_id,
         tenant_id,
         at_most,

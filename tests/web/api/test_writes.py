@@ -188,7 +188,7 @@ async def test_new_key_is_shown_once_and_works_as_far_as_it_may(api: httpx.Async
     assert (await api.get("/admin/keys", headers=bearer)).status_code == 403
     listed = await api.get("/admin/keys")
     assert new["key"] not in listed.text
-    assert [each["name"] for each in listed.json()["items"]][0] == "build"
+    assert listed.json()["items"][0]["name"] == "build"
     again = await api.post("/admin/keys", json={"name": "build"}, headers=headers)
     assert again.json() == new
 
