@@ -70,7 +70,7 @@ from app.web.pages.start import create_inbox, show_start
 from app.web.pages.temporary import temporary_router
 from app.web.problems import handle_error
 from app.web.rendering import create_environment
-from app.web.security import add_security_headers
+from app.web.security import security_headers
 from app.web.shutdown import ending_on_signal
 
 _API = "/api/v1"
@@ -174,11 +174,12 @@ def _start() -> Services:
 
 def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> Litestar:
     assets = Assets.of(STATIC_FOLDER)
+    secure = services.settings.public_url.startswith("https://")
     environment = create_environment(services.clock, assets)
     cookies = SessionCookies(
         services.sessions,
         services.settings.secret_key,
-        secure=services.settings.public_url.startswith("https://"),
+        secure=secure,
         random_bytes=services.ids.random_bytes,
     )
     description = Description()
@@ -237,7 +238,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         ],
         lifespan=[_lifespan(services, with_spool=receive_message in handlers)],
         middleware=[compress_pages],
-        before_send=[add_security_headers, cookies.send_new_token, tell_allowance],
+        before_send=[security_headers(secure=secure), cookies.send_new_token, tell_allowance],
         exception_handlers={
             PillarboxError: handle_error,
             HTTPException: handle_error,

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from typing_extensions import Buffer
 
+from app.core.clock import Clock
 from app.core.errors import Corrupt, InvalidInput, NotFound
 from app.inbox.listing import Access
-from app.inbox.signed_links import SelectionLink
+from app.inbox.signed_links import RawLink, SelectionLink
 from app.storage.blobs.keys import raw_key
 from app.storage.blobs.port import BlobStore
 from app.storage.db.database import Database
@@ -29,6 +30,15 @@ class RawArchive:
 
     database: Database
     blobs: BlobStore
+    clock: Clock
+
+    async def find(self, link: RawLink) -> str:
+        """Where the raw message of a link lies. Raises `NotFound` once it was deleted, or the
+        inbox that it came to is over."""
+        found = await self._find(link.tenant_id, [link.message_id])
+        if [message.storage_key for message in found] != [link.storage_key]:
+            raise NotFound("This message is gone.")
+        return link.storage_key
 
     async def select(self, access: Access, message_ids: Sequence[UUID]) -> SelectionLink:
         """Those of the messages that `access` shows. Raises `InvalidInput` for more than
@@ -56,7 +66,7 @@ class RawArchive:
         missing = [str(id) for id in link.message_ids]
         out = _Pieces()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for message in await self._find(link):
+            for message in await self._find(link.tenant_id, link.message_ids):
                 name = names.choose(message.received_at, message.subject)
                 missing.remove(str(message.id))
                 try:
@@ -68,19 +78,23 @@ class RawArchive:
                 archive.writestr(MISSING_NAME, _explain(missing))
         yield out.take()
 
-    async def _find(self, link: SelectionLink) -> Sequence["_Message"]:
+    async def _find(self, tenant_id: UUID, message_ids: Sequence[UUID]) -> Sequence["_Message"]:
         rows = await self.database.fetch(
-            """select id, received_at, subject, sha256 from message
-            where id = any($1::uuid[]) and tenant_id = $2 order by received_at, id""",
-            list(link.message_ids),
-            link.tenant_id,
+            """select message.id, received_at, subject, sha256
+            from message join mailbox on mailbox.id = mailbox_id
+            where message.id = any($1::uuid[]) and message.tenant_id = $2
+                and (expires_at is null or expires_at > $3)
+            order by received_at, message.id""",
+            list(message_ids),
+            tenant_id,
+            self.clock.now(),
         )
         return [
             _Message(
                 row["id"],
                 row["received_at"],
                 row["subject"],
-                raw_key(link.tenant_id, row["sha256"]),
+                raw_key(tenant_id, row["sha256"]),
             )
             for row in rows
         ]

@@ -170,7 +170,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             exc_info=error if kind is INTERNAL else None,
         )
     headers = _headers(request, error)
-    if request.url.path.startswith(_API_PREFIXES):
+    if request.scope["path"].startswith(_API_PREFIXES):
         if status == 401:
             headers["www-authenticate"] = "Bearer"
         return Response(

@@ -113,6 +113,8 @@ async def test_nothing_is_left_when_an_inbox_is_over(
         assert any(place.startswith("search") for place in before)
 
         clock.moved_seconds = services.settings.temporary_ttl_seconds + 1
+        for link in (*links, url, f"{url}/body", f"{url}/raw"):
+            assert (await web.get(link)).status_code == 404
         assert await services.removal.remove_expired_mailboxes() == 1
         assert await services.quarantine.drop_expired() == 1
         clock.moved_seconds += 61

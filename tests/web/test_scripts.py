@@ -25,7 +25,7 @@ from app.web.rendering import (
     describe_age,
     describe_time_left,
 )
-from app.web.security import add_security_headers
+from app.web.security import security_headers
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
@@ -50,7 +50,9 @@ class Site:
         self.connections: list[Request] = []
         self.complaints: list[str] = []
         self.forms: list[dict[str, list[str]]] = []
-        with TestClient(Litestar([show_nothing], before_send=[add_security_headers])) as client:
+        with TestClient(
+            Litestar([show_nothing], before_send=[security_headers(secure=False)])
+        ) as client:
             self.policy = client.get("/").headers["content-security-policy"]
 
     async def answer(self, route: Route) -> None:

@@ -42,12 +42,15 @@ _NOTHING = Picture(
 
 @get("/raw/{token:str}", opt=allow_token())
 async def download_raw(
-    token: FromPath[str], links: Given[SignedLinks], blobs: Given[BlobStore]
+    token: FromPath[str],
+    links: Given[SignedLinks],
+    archive: Given[RawArchive],
+    blobs: Given[BlobStore],
 ) -> Stream:
-    """The raw message, byte for byte as it was stored."""
+    """The raw message, byte for byte as it was stored, for as long as it is there."""
     link = links.open_raw(token)
     return await send_file(
-        blobs, link.storage_key, f"{link.message_id}.eml", content_type="message/rfc822"
+        blobs, await archive.find(link), f"{link.message_id}.eml", content_type="message/rfc822"
     )
 
 
