@@ -15,6 +15,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 from mailroom import Mailroom
 
+from app.access.grants import COMMAND_LINE
 from app.directory.bootstrap import ensure_temporary_domain
 from app.inbox.signed_links import ImageLink, PictureLink, RawLink, SelectionLink
 from app.main import web_application
@@ -90,8 +91,8 @@ async def site(mailroom: Mailroom) -> AsyncIterator[Site]:
         ]
         tokens = [inbox.token, sign_in, *(path.rpartition("/")[2] for path in signed)]
         cookie = client.cookies["pillarbox"]
-        key = await services.keys.create(tenant_id, ["messages:read", "events:read"])
-        yield Site(app, cookie, csrf[1], key, tokens)
+        minted = await services.keys.create(COMMAND_LINE, tenant_id)
+        yield Site(app, cookie, csrf[1], minted.key, tokens)
 
 
 def fill(data: st.DataObject, path: str, ids: list[str]) -> str:
