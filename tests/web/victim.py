@@ -1,0 +1,94 @@
+"""A tenant with one thing of each kind, which `test_every_route.py` tries to reach from outside.
+
+A route with a new parameter needs a line in `make_things`: the name of the parameter, and how one
+such thing is made in the victim's tenant. A form with a new field that must be filled needs a line
+in `FIELDS`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from mailroom import Mailroom
+
+from app.access.browser import Browser
+from app.access.grants import COMMAND_LINE
+from app.access.sessions import SignInMethod
+from app.access.users import User
+from app.inbox.actions import Action
+from app.inbox.listing import Access
+
+# A word that stands in everything that is the victim's, so that it shows wherever it leaks.
+MARK = "kingfisher"
+
+# What forms are filled with besides the things themselves, so that only who asks can be wrong.
+FIELDS: Mapping[str, str] = {
+    "action": "archive",
+    "address": "new@stranger.test",
+    "email": "new@stranger.test",
+    "name": "A name",
+    "query": "words",
+    "role": "viewer",
+    "q": "words",
+}
+
+
+@dataclass(frozen=True)
+class Victim:
+    """`things`: the value of each path parameter that leads to something of this tenant."""
+
+    mailroom: Mailroom
+    owner: User
+    things: Mapping[str, object]
+
+
+async def make_victim(mailroom: Mailroom) -> Victim:
+    services, tenant_id = mailroom.services, mailroom.mailbox.tenant_id
+    owner = await services.users.add(f"{MARK}@example.test", tenant_id, "owner")
+    return Victim(mailroom, owner, {"tenant_id": tenant_id, **await make_things(mailroom, owner)})
+
+
+async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
+    """One of each kind, by the name of the path parameter that it fills."""
+    services, mailbox = mailroom.services, mailroom.mailbox
+    tenant_id = mailbox.tenant_id
+    await mailroom.spool(_mail().as_bytes().replace(b"\n", b"\r\n"))
+    await mailroom.take_in()
+    message_id = (await mailroom.rows())[0].id
+    everything = Access(tenant_id)
+    message = await services.reading.open(everything, message_id)
+    label = await services.labels.ensure(tenant_id, MARK)
+    outcome = await services.actions.apply(
+        everything, owner.id, Action.LABEL, [message_id], label.id
+    )
+    search = await services.saved_searches.save(tenant_id, owner.id, MARK, MARK)
+    key = await services.keys.create(COMMAND_LINE, tenant_id, name=MARK)
+    domain = await services.domains.find_receiving("example.test")
+    route = await services.routes.add(f"{MARK}-route@example.test", tenant_id, [mailbox.id])
+    async with services.log.transaction() as transaction:
+        await services.sessions.open(transaction, owner.id, Browser(MARK), SignInMethod.MAIL)
+    session_id = await services.database.fetch_value(
+        "select id from session where user_id = $1", owner.id
+    )
+    return {
+        "message_id": message_id,
+        "attachment_id": message.attachments[0].id,
+        "label_id": label.id,
+        "undo_id": outcome.undo_id,
+        "search_id": search.id,
+        "session_id": session_id,
+        "mailbox_id": mailbox.id,
+        "domain_id": domain.id,
+        "route_id": route.id,
+        "key_id": key.id,
+        "user_id": owner.id,
+    }
+
+
+def _mail() -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = f"{MARK}@example.org"
+    message["Subject"] = MARK
+    message.set_content(MARK)
+    message.add_attachment(MARK.encode(), "application", "octet-stream", filename=f"{MARK}.bin")
+    return message
