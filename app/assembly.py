@@ -63,7 +63,7 @@ from app.search.saved import SavedSearches
 from app.search.search import Search
 from app.search.suggestions import Suggestions
 from app.settings import Settings
-from app.storage.blobs.port import BlobStore
+from app.storage.blobs.counted import CountedBlobs
 from app.storage.db.database import Database
 from app.storage.doorbell import Doorbell
 from app.storage.refused_mail import RefusedMailFolder
@@ -87,7 +87,7 @@ class Services:
     egress: Egress
     keyring: Keyring
     sealed_secrets: SealedSecrets
-    blobs: BlobStore
+    blobs: CountedBlobs
     spool: Spool
     log: EventLog
     tenants: Tenants
@@ -206,7 +206,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     clock, ids = clock or SystemClock(), ids or Ids()
     database = Database(DB, settings.database_url.reveal())
     doorbell = Doorbell(settings.redis_url.reveal())
-    blobs = open_blobs(settings)
+    blobs = CountedBlobs(open_blobs(settings))
     egress = Egress(settings.egress_allow)
     keyring = Keyring(settings.encryption_keys)
     log = EventLog(database, doorbell, clock, ids)

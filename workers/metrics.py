@@ -1,17 +1,24 @@
-"""What the worker tells Prometheus: how much waits to be taken in, and what could not be."""
+"""What the worker tells Prometheus: how much waits to be taken in or to be indexed, what could not
+be, and whether the object store answers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.assembly import Services
+from app.consumers.indexer import INDEXED_TYPES
 from app.core.errors import PillarboxError
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
+from app.search.rebuilds import INDEXER
+from app.storage.blobs.counted import CountedBlobs
 from app.storage.spool.port import Backlog
 
 _MEASURE_EVERY_SECONDS = 5.0
+# Each look writes an empty object, which a bucket is paid for.
+_TRY_STORE_EVERY_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -22,6 +29,8 @@ class Waiting:
     backlog: Backlog | None = None
     deferred: int | None = None
     quarantined: int | None = None
+    unindexed: int | None = None
+    oldest_unindexed_at: datetime | None = None
 
     async def measure(self) -> None:
         """Asks the spool and the database, whichever of them answers."""
@@ -29,8 +38,9 @@ class Waiting:
             self.backlog = await self._read_backlog()
             self.deferred = await self._count("spool_deferred")
             self.quarantined = await self._count("quarantine")
+            self.unindexed, self.oldest_unindexed_at = await self._read_unindexed()
         except PillarboxError:
-            self.backlog = self.deferred = self.quarantined = None
+            self.backlog = self.deferred = self.quarantined = self.unindexed = None
 
     def add_to(self, metrics: Metrics) -> None:
         """What is left out of the text could not be measured just then."""
@@ -59,6 +69,25 @@ class Waiting:
             "Items that could not be taken in and wait for a person.",
             lambda: self.quarantined,
         )
+        metrics.gauge(
+            "pillarbox_indexer_lag_events",
+            "Events that the search index does not reflect yet.",
+            lambda: self.unindexed,
+        )
+        metrics.gauge(
+            "pillarbox_indexer_lag_seconds",
+            "How long the oldest of them has waited; 0 when none waits.",
+            self._index_lag_seconds,
+        )
+
+    async def _read_unindexed(self) -> tuple[int, datetime | None]:
+        row = await self.services.database.fetch_one(
+            """select count(*), min(created_at) from event where type = any($2::text[])
+                and position > coalesce((select position from consumer where name = $1), 0)""",
+            INDEXER,
+            list(INDEXED_TYPES),
+        )
+        return (row[0], row[1]) if row else (0, None)
 
     async def _read_backlog(self) -> Backlog:
         reader = await self.services.spool.open_reader()
@@ -69,12 +98,42 @@ class Waiting:
         return int(await self.services.database.fetch_value(f"select count(*) from {table}"))
 
     def _oldest_seconds(self) -> float | None:
-        if self.backlog is None:
-            return None
-        oldest = self.backlog.oldest_received_at
-        if oldest is None:
+        return self._age_seconds(self.backlog.oldest_received_at) if self.backlog else None
+
+    def _index_lag_seconds(self) -> float | None:
+        return None if self.unindexed is None else self._age_seconds(self.oldest_unindexed_at)
+
+    def _age_seconds(self, since: datetime | None) -> float:
+        if since is None:
             return 0.0
-        return max(0.0, (self.services.clock.now() - oldest).total_seconds())
+        return max(0.0, (self.services.clock.now() - since).total_seconds())
+
+
+@dataclass(slots=True)
+class ObjectStore:
+    """Whether it took what it was last asked to keep, and how often it did not."""
+
+    blobs: CountedBlobs
+    is_up: bool | None = None
+
+    async def measure(self) -> None:
+        try:
+            await self.blobs.check()
+            self.is_up = True
+        except PillarboxError:
+            self.is_up = False
+
+    def add_to(self, metrics: Metrics) -> None:
+        metrics.gauge(
+            "pillarbox_objectstore_up",
+            "1 when the object store could be written to, half a minute ago at most; else 0.",
+            lambda: self.is_up,
+        )
+        metrics.counter(
+            "pillarbox_objectstore_upload_errors_total",
+            "Uploads, of one object or several at once, that the object store did not take.",
+            counting=self.blobs.upload_errors,
+        )
 
 
 @asynccontextmanager
@@ -85,19 +144,24 @@ async def serving_metrics(services: Services) -> AsyncIterator[None]:
     if listen is None:
         yield
         return
-    metrics, waiting = Metrics(), Waiting(services)
+    metrics, waiting, store = Metrics(), Waiting(services), ObjectStore(services.blobs)
     waiting.add_to(metrics)
+    store.add_to(metrics)
     server = MetricsServer(metrics)
     await server.start(listen.host, listen.port)
-    measuring = asyncio.create_task(_measure(waiting))
+    measuring = [
+        asyncio.create_task(_repeat(waiting.measure, _MEASURE_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(store.measure, _TRY_STORE_EVERY_SECONDS)),
+    ]
     try:
         yield
     finally:
-        measuring.cancel()
+        for task in measuring:
+            task.cancel()
         server.close()
 
 
-async def _measure(waiting: Waiting) -> None:
+async def _repeat(measure: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
     while True:
-        await waiting.measure()
-        await asyncio.sleep(_MEASURE_EVERY_SECONDS)
+        await measure()
+        await asyncio.sleep(pause_seconds)

@@ -72,11 +72,14 @@ class Metrics:
     def __init__(self) -> None:
         self._families: dict[str, Callable[[], Metric | None]] = {}
 
-    def counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        """`labels` are names. Raises `ValueError` for a name that is taken or does not end so."""
+    def counter(
+        self, name: str, meaning: str, *labels: str, counting: Counter | None = None
+    ) -> Counter:
+        """`labels` are names; `counting` is a counter without labels that counts already. Raises
+        `ValueError` for a name that is taken or does not end so."""
         if not name.endswith("_total"):
             raise ValueError(f"{name} is a counter, so its name ends with _total.")
-        counter = Counter(labels)
+        counter = counting or Counter(labels)
         self._add(name, lambda: _counter_family(name, meaning, labels, counter))
         return counter
 

@@ -1,17 +1,21 @@
 """What the worker says of the spool's reading side."""
 
+import asyncio
+import shutil
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from conditions import eventually
 from mailroom import Mailroom
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.errors import BadSetting
+from app.core.errors import BadSetting, Unavailable
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
+from app.eventlog.consumer import ConsumerRunner
 from app.settings import LoopbackListen
-from workers.metrics import Waiting, serving_metrics
+from workers.metrics import ObjectStore, Waiting, serving_metrics
 
 GAUGES = {
     "pillarbox_spool_backlog_items",
@@ -68,3 +72,56 @@ async def test_start_is_refused_in_one_line_when_the_port_is_taken(mailroom: Mai
 async def test_nothing_listens_when_nothing_is_set(mailroom: Mailroom) -> None:
     async with serving_metrics(mailroom.services):
         pass
+
+
+async def test_lag_of_the_index_is_told_until_it_has_caught_up(
+    mailroom: Mailroom, clock: Any
+) -> None:
+    services = mailroom.services
+    metrics, waiting = Metrics(), Waiting(services)
+    waiting.add_to(metrics)
+    await mailroom.spool(b"Subject: s\r\n\r\n")
+    await mailroom.take_in()
+    clock.moved_seconds = 60
+    await waiting.measure()
+    assert waiting.unindexed == 1
+    assert 60 <= value(metrics, "pillarbox_indexer_lag_seconds") < 120
+    indexer = ConsumerRunner(services.indexer(), services.log, services.ids.new())
+    running = asyncio.create_task(indexer.run())
+
+    async def has_caught_up() -> bool:
+        await waiting.measure()
+        return waiting.unindexed == 0
+
+    await eventually(has_caught_up)
+    running.cancel()
+    assert value(metrics, "pillarbox_indexer_lag_seconds") == 0
+
+
+async def test_store_that_takes_nothing_is_told_and_each_upload_counted(
+    mailroom: Mailroom,
+) -> None:
+    blobs = mailroom.services.blobs
+    metrics, store = Metrics(), ObjectStore(blobs)
+    store.add_to(metrics)
+    await store.measure()
+    assert value(metrics, "pillarbox_objectstore_up") == 1
+    folder = mailroom.services.settings.blob_folder
+    shutil.rmtree(folder)
+    folder.write_text("a file where the folder should be")
+    await store.measure()
+    assert value(metrics, "pillarbox_objectstore_up") == 0
+    for number in range(2):
+        with pytest.raises(Unavailable):
+            await blobs.put(f"raw/{number}", b"x", {})
+    assert value(metrics, "pillarbox_objectstore_upload_errors_total") == 2
+
+
+def value(metrics: Metrics, name: str) -> float:
+    (found,) = [
+        sample.value
+        for family in text_string_to_metric_families(metrics.expose().decode())
+        for sample in family.samples
+        if sample.name == name
+    ]
+    return found
