@@ -15,6 +15,7 @@ from app.access.rate_limits import RateLimits
 from app.access.sessions import Sessions
 from app.access.sign_in import SignIn
 from app.access.sign_in_requests import SignInRequests
+from app.access.tenant_visits import TenantVisits
 from app.access.users import Users
 from app.consumers.authentication import Authentication
 from app.consumers.indexer import Indexer
@@ -38,10 +39,12 @@ from app.inbound.authentication.organisation import Organisations
 from app.inbound.pipeline.drain import Drain
 from app.inbound.pipeline.pipeline import Pipeline
 from app.inbound.pipeline.quarantine import Quarantine
+from app.inbound.pipeline.quarantine_review import QuarantineReview
 from app.inbound.pipeline.record import Recorder
 from app.inbound.pipeline.refused import RefusedMailReader
 from app.inbound.pipeline.route import Router
 from app.inbound.pipeline.store import Storekeeper
+from app.inbound.pipeline.work import WorkReport
 from app.inbox.actions import Actions
 from app.inbox.labels import Labels
 from app.inbox.pictures import RemotePictures
@@ -67,6 +70,7 @@ from app.storage.blobs.counted import CountedBlobs
 from app.storage.db.database import Database
 from app.storage.doorbell import Doorbell
 from app.storage.refused_mail import RefusedMailFolder
+from app.storage.schedule_notes import ScheduleNotes
 from app.storage.sealed_secrets import SealedSecrets
 from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
@@ -121,6 +125,7 @@ class Services:
     saved_searches: SavedSearches
     suggestions: Suggestions
     rebuilds: Rebuilds
+    schedule_notes: ScheduleNotes
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -131,6 +136,7 @@ class Services:
                 yield
         finally:
             await self.search_index.close()
+            await self.schedule_notes.close()
             await self.doorbell.close()
             await self.database.close()
 
@@ -179,6 +185,15 @@ class Services:
             self.clock,
         )
 
+    def quarantine_review(self) -> QuarantineReview:
+        return QuarantineReview(self.quarantine, self.pipeline("quarantine"), self.log, self.audit)
+
+    def tenant_visits(self) -> TenantVisits:
+        return TenantVisits(self.users, self.sessions)
+
+    def work_report(self) -> WorkReport:
+        return WorkReport(self.database, self.spool, self.rebuilds, self.schedule_notes, self.clock)
+
     def pipeline(self, spool: str) -> Pipeline:
         return Pipeline(
             spool=spool,
@@ -215,6 +230,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     sign_in_requests = SignInRequests(database, doorbell, clock, ids)
     rate_limits = RateLimits(settings.redis_url.reveal())
     domains = Domains(database, log, clock, ids)
+    tenants = Tenants(database, clock, ids)
+    mailboxes = Mailboxes(database, log, domains, clock, ids)
     routes = Routes(database, clock, ids)
     recipients = Recipients(database, clock)
     search_index = open_index(settings, database)
@@ -232,12 +249,12 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         blobs=blobs,
         spool=open_spool(settings, clock, ids),
         log=log,
-        tenants=Tenants(database, clock, ids),
+        tenants=tenants,
         domains=domains,
-        mailboxes=Mailboxes(database, log, domains, clock, ids),
+        mailboxes=mailboxes,
         routes=routes,
         recipients=recipients,
-        directory_changes=DirectoryChanges(log, routes, ids),
+        directory_changes=DirectoryChanges(log, audit, tenants, mailboxes, routes),
         users=Users(database, log, audit, sessions, sign_in_requests, clock, ids),
         audit=audit,
         keys=ApiKeys(database, log, audit, clock, ids),
@@ -273,6 +290,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         saved_searches=saved_searches,
         suggestions=Suggestions(database, saved_searches),
         rebuilds=Rebuilds(database, clock, settings.search_engine),
+        schedule_notes=ScheduleNotes.of(settings.redis_url.reveal()),
     )
 
 

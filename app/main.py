@@ -22,6 +22,17 @@ from app.core.errors import PillarboxError
 from app.core.log import configure_logging
 from app.settings import read_settings
 from app.storage.spool.port import SpoolWriter
+from app.web.admin.audit import admin_audit_router
+from app.web.admin.jobs import admin_jobs_router
+from app.web.admin.keys import admin_keys_router
+from app.web.admin.mailboxes import admin_mailboxes_router
+from app.web.admin.overview import show_overview
+from app.web.admin.page import AdminPages
+from app.web.admin.quarantine import admin_quarantine_router
+from app.web.admin.routes import admin_routes_router
+from app.web.admin.settings import admin_settings_router
+from app.web.admin.tenants import admin_tenants_router
+from app.web.admin.users import admin_users_router
 from app.web.api.audit import audit_router
 from app.web.api.callers import Callers, tell_allowance
 from app.web.api.docs import docs_router
@@ -102,6 +113,16 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     sign_out,
     settings_router,
     show_refusals,
+    show_overview,
+    admin_users_router,
+    admin_keys_router,
+    admin_mailboxes_router,
+    admin_routes_router,
+    admin_quarantine_router,
+    admin_audit_router,
+    admin_settings_router,
+    admin_tenants_router,
+    admin_jobs_router,
     outbox_router,
     download_raw,
     link_raw_zip,
@@ -195,7 +216,6 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "blobs": services.blobs,
         "domains": services.domains,
         "mailboxes": services.mailboxes,
-        "audit": services.audit,
         "keys": services.keys,
         "users": services.users,
         "sessions": services.sessions,
@@ -215,6 +235,14 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "saved_searches": services.saved_searches,
         "suggestions": services.suggestions,
         "session_cookies": cookies,
+        "tenants": services.tenants,
+        "routes": services.routes,
+        "directory_changes": services.directory_changes,
+        "quarantine_review": services.quarantine_review(),
+        "tenant_visits": services.tenant_visits(),
+        "work_report": services.work_report(),
+        "audit": services.audit,
+        "admin_pages": AdminPages(cookies),
         "browser_cookies": BrowserCookies(
             services.ids, services.settings.trusted_proxies, secure=cookies.secure
         ),

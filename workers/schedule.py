@@ -2,8 +2,11 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import wraps
 from typing import Any, cast
 
 from arq import cron
@@ -14,8 +17,10 @@ from redis.exceptions import RedisError
 
 from app.assembly import Services
 from app.core.backoff import Backoff
+from app.core.errors import Unavailable
 from app.core.log import get_logger
 from app.settings import Settings
+from app.storage.schedule_notes import LastRun
 
 _log = get_logger("schedule")
 _PAUSE = Backoff(first_seconds=0.25, ceiling_seconds=5)
@@ -104,8 +109,22 @@ async def run_schedule(services: Services) -> None:
 
 
 def _job(function: Callable[[dict[Any, Any]], Awaitable[int]]) -> WorkerCoroutine:
-    """Scheduled jobs get no arguments, which arq's type does not know."""
-    return cast(WorkerCoroutine, function)
+    """The job, and a note of how it went. Scheduled jobs get no arguments, which arq's type does
+    not know."""
+
+    @wraps(function)
+    async def run(context: dict[Any, Any]) -> int:
+        services: Services = context["services"]
+        at, began, changed = services.clock.now(), time.monotonic(), None
+        try:
+            changed = await function(context)
+            return changed
+        finally:
+            with suppress(Unavailable):
+                last = LastRun(at, time.monotonic() - began, changed)
+                await services.schedule_notes.note(function.__name__, last)
+
+    return cast(WorkerCoroutine, run)
 
 
 def _make_worker(services: Services) -> Worker:

@@ -33,6 +33,34 @@ LABELS = {"Bills": ("Your bill for October",), "Travel": ("Train times", "Your p
 STARRED = ("Draft of chapter 4", "Minutes of Monday's meeting")
 READ = ("Two books", "main passed", "Your bill", "Your wheel", "Sign-in from", "Draft of")
 
+ADMIN = {
+    "/admin": "admin",
+    "/admin/users": "admin-users",
+    "/admin/users/new": "admin-invite",
+    "/admin/mailboxes": "admin-mailboxes",
+    "/admin/mailboxes/new": "admin-new-mailbox",
+    "/admin/routes": "admin-routes",
+    "/admin/routes/new": "admin-new-route",
+    "/admin/keys": "admin-keys",
+    "/admin/keys/new": "admin-new-key",
+    "/admin/keys?q=nothing": "admin-not-found",
+    "/admin/quarantine": "admin-quarantine",
+    "/admin/audit?check=true": "admin-audit",
+    "/admin/settings": "admin-settings",
+    "/admin/tenants": "admin-tenants",
+    "/admin/jobs": "admin-jobs",
+}
+# Lists, and what their first thing is called.
+ADMIN_THINGS = {
+    "/admin/users?q=mina": "admin-user",
+    "/admin/mailboxes": "admin-mailbox",
+    "/admin/routes": "admin-route",
+    "/admin/keys": "admin-key",
+}
+PEOPLE = (("mina.okafor", "admin"), ("jonas.berg", "agent"), ("priya.raman", "viewer"))
+ROUTES = ("info", "jobs-*")
+KEYS = ("Website", "Billing")
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -130,9 +158,33 @@ def arrange(pillarbox: Pillarbox, browser: Browser) -> StorageState:
     select(page, *READ)
     page.get_by_role("button", name="Read", exact=True).click()
     wait_until(lambda: page.locator(".row.unread").count() == len(MAILS) - len(READ), "read")
+    administer(page, pillarbox.url)
     state = context.storage_state()
     context.close()
     return state
+
+
+def administer(page: Page, url: str) -> None:
+    """Invites people, makes routes and keys, and takes the picture of a new key."""
+    for name, role in PEOPLE:
+        page.goto(f"{url}/admin/users/new")
+        page.get_by_label("E-mail address").fill(f"{name}@harbour.test")
+        page.locator(f"[name=role][value={role}]").check()
+        page.get_by_role("button", name="Invite").click()
+        page.get_by_role("link", name="Done").wait_for()
+    for local_part in ROUTES:
+        page.goto(f"{url}/admin/routes/new")
+        page.get_by_label("Mail for").fill(local_part)
+        for box in page.locator("[name=mailbox_ids]").all():
+            box.check()
+        page.get_by_role("button", name="Add the route").click()
+        page.locator(".table").wait_for()
+    for name in KEYS:
+        page.goto(f"{url}/admin/keys/new")
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("button", name="Make the key").click()
+        page.locator(".shown-once").wait_for()
+    page.screenshot(path=FOLDER / "admin-key-made-1280-light.png")
 
 
 def select(page: Page, *subjects: str) -> None:
@@ -212,6 +264,16 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
     picture("refusals-none")
     page.goto(f"{url}/settings/sessions")
     picture("sessions")
+    for path, name in ADMIN.items():
+        page.goto(f"{url}{path}")
+        picture(name)
+    for path, name in ADMIN_THINGS.items():
+        page.goto(f"{url}{path}")
+        page.goto(f"{url}{page.locator('.table th a').first.get_attribute('href')}")
+        picture(name)
+        page.get_by_role("link", name=re.compile("Remove|Revoke")).click()
+        page.locator(".pane .form").wait_for()
+        picture(f"{name}-remove")
     page.goto(f"{url}/design")
     picture("design")
 

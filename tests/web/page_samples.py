@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from admin_samples import make_admin_pages
 from markupsafe import Markup
 
 from app.access.sessions import SessionView, SignInMethod, TenantChoice
@@ -284,6 +285,7 @@ def make_pages() -> list[Page]:
             for status in (400, 403, 404, 405, 429, 500, 502, 503)
         ),
         *_make_settings_pages(),
+        *(Page(*sample) for sample in make_admin_pages()),
     ]
 
 

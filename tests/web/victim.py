@@ -28,6 +28,12 @@ FIELDS: Mapping[str, str] = {
     "email": "new@stranger.test",
     "name": "A name",
     "query": "words",
+    "local_part": "new",
+    "domain": "stranger.test",
+    "scopes": "messages:read",
+    "lives": "",
+    "overlap": "day",
+    "plan": "developer",
     "role": "viewer",
     "q": "words",
 }
@@ -53,6 +59,7 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
     services, mailbox = mailroom.services, mailroom.mailbox
     tenant_id = mailbox.tenant_id
     await mailroom.spool(_mail().as_bytes().replace(b"\n", b"\r\n"))
+    held_back = await mailroom.spool(_mail().as_bytes(), f"{MARK}-nobody@example.test")
     await mailroom.take_in()
     message_id = (await mailroom.rows())[0].id
     everything = Access(tenant_id)
@@ -81,6 +88,7 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
         "domain_id": domain.id,
         "route_id": route.id,
         "key_id": key.id,
+        "item_id": held_back.item_id,
         "user_id": owner.id,
     }
 

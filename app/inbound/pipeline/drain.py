@@ -79,11 +79,7 @@ class Drain:
 
     async def load_positions(self) -> dict[str, Position]:
         """How far each producer was read, as the database knows it."""
-        rows = await self.database.fetch(
-            "select producer, segment, byte_offset from spool_position where spool = $1",
-            self.reader.name,
-        )
-        return {row["producer"]: Position(*row) for row in rows}
+        return await load_spool_positions(self.database, self.reader.name)
 
     async def trim(self, *, keep: timedelta) -> int:
         """Removes segments that were read and are older than `keep`, and forgets producers that
@@ -167,3 +163,11 @@ def _split(batch: Batch) -> Iterator[tuple[Sequence[Arrival], Position]]:
         part.append(Arrival(item))
         recipients += count
     yield part, batch.next_position
+
+
+async def load_spool_positions(database: Database, spool: str) -> dict[str, Position]:
+    """How far each producer of this spool was read."""
+    rows = await database.fetch(
+        "select producer, segment, byte_offset from spool_position where spool = $1", spool
+    )
+    return {row["producer"]: Position(*row) for row in rows}

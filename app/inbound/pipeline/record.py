@@ -29,6 +29,7 @@ from app.inbound.pipeline.arrival import (
 )
 from app.inbound.pipeline.rows import attachment_rows, body_row, insert, message_row
 from app.inbox.temporary_limits import TemporaryLimits
+from app.mime.addresses import normalise_domain, split_address
 from app.storage.blobs.keys import quarantine_key
 from app.storage.db.database import Connection
 from app.storage.released import release_objects
@@ -171,11 +172,16 @@ class Recorder:
         await release_objects(connection, keys, ids=self.ids, now=self.clock.now())
 
     async def _quarantine(self, transaction: Transaction, refusal: Refusal) -> None:
+        """It is its tenant's where all its recipients are of one, else for the operator to see."""
         metadata = refusal.arrival.item.metadata
         inserted = await transaction.connection.fetchval(
             """insert into quarantine
-                (id, trace_id, stage, reason, storage_key, size_bytes, source, created_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
+                (id, trace_id, stage, reason, storage_key, size_bytes, source, created_at,
+                 tenant_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, (
+                select (array_agg(tenant_id))[1] from domain
+                where name = any($9::text[]) and status <> 'pending'
+                having count(distinct tenant_id) = 1))
             on conflict (id) do update set stage = excluded.stage, reason = excluded.reason
             returning xmax = 0""",
             metadata.item_id,
@@ -186,6 +192,7 @@ class Recorder:
             len(refusal.arrival.item.raw),
             msgspec.json.encode(metadata).decode(),
             self.clock.now(),
+            [normalise_domain(split_address(each)[1]) for each in metadata.envelope.rcpt_to],
         )
         if inserted:
             transaction.tell(

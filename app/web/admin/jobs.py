@@ -1,0 +1,50 @@
+"""What works in the background of the installation, and what waits for it."""
+
+from collections.abc import Mapping, Sequence
+
+from litestar import Router, get
+from litestar.response import Template
+
+from app.access.sessions import Session
+from app.inbound.pipeline.work import WorkReport
+from app.storage.schedule_notes import LastRun
+from app.web.admin.page import AdminPages
+from app.web.given import Given
+from app.web.guards import allow_operator
+
+# What each job does, and how often it runs.
+_BY_THE_CLOCK = {
+    "remove_expired_mailboxes": ("Remove mailboxes whose time is over", "every 10 seconds"),
+    "remove_released_objects": ("Delete files that nothing needs any more", "twice a minute"),
+    "drop_expired_quarantine": ("Drop held back mail of temporary inboxes", "twice a minute"),
+    "trim_spool": ("Make room in the spool", "every minute"),
+    "empty_trash": ("Empty the trash after 30 days", "every minute"),
+    "remove_old_refused_mail": ("Forget refused mail after 30 days", "every minute"),
+    "remove_ended_sessions": ("Forget sessions that ended", "every hour"),
+    "forget_undo_steps": ("Forget what can no longer be undone", "every hour"),
+}
+_CONSUMERS = {
+    "indexer": "Makes mail searchable",
+    "authentication": "Checks senders",
+}
+
+
+@get("/")
+async def show_jobs(
+    session: Given[Session], admin_pages: Given[AdminPages], work_report: Given[WorkReport]
+) -> Template:
+    work = await work_report.collect()
+    jobs = [
+        (*_BY_THE_CLOCK.get(name, (name.replace("_", " ").capitalize(), "")), run)
+        for name, run in _order(work.runs or {})
+    ]
+    return admin_pages.show(session, "jobs/list", work=work, jobs=jobs, does=_CONSUMERS)
+
+
+def _order(runs: Mapping[str, LastRun]) -> Sequence[tuple[str, LastRun | None]]:
+    """Those we know in the order above, whether or not they ran yet, then the others."""
+    others = sorted(runs.keys() - _BY_THE_CLOCK.keys())
+    return [(name, runs.get(name)) for name in (*_BY_THE_CLOCK, *others)]
+
+
+admin_jobs_router = Router("/admin/jobs", route_handlers=[show_jobs], opt=allow_operator())
