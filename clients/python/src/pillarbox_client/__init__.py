@@ -1,0 +1,43 @@
+"""A client of the Pillarbox API.
+
+    from pillarbox_client import Pillarbox
+
+    with Pillarbox("https://mail.example.org", key) as pillarbox:
+        for message in pillarbox.messages.list(is_unread=True):
+            print(message.subject)
+"""
+
+from pillarbox_client.client import Pillarbox
+from pillarbox_client.models import (
+    ApiKey,
+    Attachment,
+    Authentication,
+    Event,
+    EventPage,
+    Label,
+    Mailbox,
+    Message,
+    MessageDetail,
+    NewApiKey,
+    Totals,
+)
+from pillarbox_client.problems import ConnectionFailed, Fault, PillarboxError, Problem
+
+__all__ = [
+    "ApiKey",
+    "Attachment",
+    "Authentication",
+    "ConnectionFailed",
+    "Event",
+    "EventPage",
+    "Fault",
+    "Label",
+    "Mailbox",
+    "Message",
+    "MessageDetail",
+    "NewApiKey",
+    "Pillarbox",
+    "PillarboxError",
+    "Problem",
+    "Totals",
+]

@@ -1,0 +1,132 @@
+"""The Python client, against the real application over HTTP."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from mailroom import PREFIX, Mailroom
+from pillarbox_client import ConnectionFailed, Pillarbox, Problem
+from web_process import serving_process
+
+from app.access.grants import COMMAND_LINE
+from app.access.permissions import SCOPES
+from app.settings import Settings
+
+MAIL = (
+    b"From: ada@example.org\r\nSubject: %d\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nHi\r\n--b\r\n'
+    b"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n\r\n"
+    b"%%PDF\r\n--b--\r\n"
+)
+
+
+@pytest.fixture
+async def key(mailroom: Mailroom) -> str:
+    for number in range(120):
+        await mailroom.spool(MAIL % number)
+    await mailroom.take_in()
+    tenant_id = mailroom.mailbox.tenant_id
+    return (await mailroom.services.keys.create(COMMAND_LINE, tenant_id, SCOPES)).key
+
+
+@pytest.fixture
+def pillarbox(settings: Settings, key: str) -> Iterator[Pillarbox]:
+    with serving_process(settings) as url, Pillarbox(url, key) as client:
+        yield client
+
+
+def test_client_reads_and_changes_what_there_is(pillarbox: Pillarbox) -> None:
+    messages = list(pillarbox.messages.list(folder="inbox"))
+    assert [message.subject for message in messages] == [str(each) for each in range(119, -1, -1)]
+    assert messages[0].sender == "ada@example.org"
+    assert messages[0].received_at.tzinfo is not None
+    whole = pillarbox.messages.get(messages[0].id)
+    assert whole.text.strip() == "Hi"
+    assert pillarbox.messages.raw(whole.id) == PREFIX + MAIL % 119
+    assert pillarbox.messages.attachment(whole.id, whole.attachments[0].id) == b"%PDF"
+    label = pillarbox.labels.ensure("Bills")
+    changed = pillarbox.messages.change(whole.id, is_read=True, add_labels=[label.id])
+    assert (changed.is_read, list(changed.labels)) == (True, [label])
+    assert [each.id for each in pillarbox.messages.list(label_id=label.id)] == [whole.id]
+    pillarbox.messages.trash(whole.id)
+    assert len(list(pillarbox.messages.search("in:trash"))) == 1
+    events = list(pillarbox.events.walk(type="ingest.received"))
+    assert len(events) == 120
+    assert pillarbox.events.read(after=10**9).events == []
+
+    box = pillarbox.mailboxes.create("new@example.test", display_name="New")
+    assert pillarbox.mailboxes.get(box.id) == box
+    assert [each.address for each in pillarbox.mailboxes.list("new")] == ["new@example.test"]
+    with pytest.raises(Problem) as refused:
+        pillarbox.mailboxes.create("new@example.test")
+    assert (refused.value.status, refused.value.kind) == (409, "already-exists")
+    pillarbox.mailboxes.delete(box.id)
+    with pytest.raises(Problem) as missing:
+        pillarbox.mailboxes.get(box.id)
+    assert missing.value.kind == "not-found"
+
+    new = pillarbox.keys.create("build", idempotency_key="once")
+    assert pillarbox.keys.create("build", idempotency_key="once") == new
+    rotated = pillarbox.keys.rotate(new.id, overlap_seconds=60)
+    assert pillarbox.keys.get(new.id).replaced_by == rotated.id
+    assert pillarbox.keys.revoke(rotated.id).state == "revoked"
+    assert pillarbox.keys.totals().events["ingest.received"] == 120
+
+
+def answering(*answers: httpx.Response | Exception) -> tuple[Pillarbox, list[httpx.Request]]:
+    """A client whose server gives these answers one after the other, and what it was sent."""
+    sent: list[httpx.Request] = []
+    left = iter(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        found = next(left)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    pauses: list[float] = []
+    client = Pillarbox(
+        *("http://pillarbox.test", "key"),
+        transport=httpx.MockTransport(answer),
+        sleep=pauses.append,
+        attempts=3,
+    )
+    client.pauses = pauses  # type: ignore[attr-defined]
+    return client, sent
+
+
+BUSY = {"type": "/api/v1/docs#problem-too-many-requests", "title": "Too many", "detail": "Wait."}
+LABEL = {"id": str(uuid4()), "name": "Bills", "colour": "amber"}
+
+
+def test_write_is_sent_again_under_the_same_name_when_the_server_is_busy_or_away() -> None:
+    client, sent = answering(
+        httpx.Response(429, json=BUSY, headers={"retry-after": "7"}),
+        httpx.ConnectError("away"),
+        httpx.Response(201, json=LABEL),
+    )
+    assert client.labels.ensure("Bills").name == "Bills"
+    assert len({request.headers["idempotency-key"] for request in sent}) == 1
+    first, second = client.pauses  # type: ignore[attr-defined]
+    assert first == 7
+    assert 0 < second <= 1
+
+
+def test_client_gives_up_after_its_attempts() -> None:
+    client, sent = answering(*[httpx.Response(503, json=BUSY)] * 3)
+    with pytest.raises(Problem):
+        client.labels.ensure("Bills")
+    assert len(sent) == 3
+    client, sent = answering(*[httpx.ReadTimeout("late")] * 3)
+    with pytest.raises(ConnectionFailed):
+        client.labels.ensure("Bills")
+
+
+def test_refusal_is_not_sent_again_and_need_not_be_ours() -> None:
+    client, sent = answering(httpx.Response(502, text="<h1>Bad gateway</h1>"))
+    with pytest.raises(Problem) as refused:
+        next(client.messages.list())
+    assert (refused.value.status, refused.value.kind) == (502, "")
+    assert len(sent) == 1
