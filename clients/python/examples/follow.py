@@ -1,6 +1,6 @@
 """Follows events from where it stopped last time. The position is kept in a file.
 
-    PILLARBOX_URL=https://mail.example.org PILLARBOX_KEY=… python examples/follow.py position.txt
+PILLARBOX_URL=https://mail.example.org PILLARBOX_KEY=… python examples/follow.py position.txt
 """
 
 import os

@@ -1,6 +1,6 @@
 """Prints unread mail and marks it as read.
 
-    PILLARBOX_URL=https://mail.example.org PILLARBOX_KEY=… python examples/unread.py
+PILLARBOX_URL=https://mail.example.org PILLARBOX_KEY=… python examples/unread.py
 """
 
 import os

@@ -1,10 +1,10 @@
 """A client of the Pillarbox API.
 
-    from pillarbox_client import Pillarbox
+from pillarbox_client import Pillarbox
 
-    with Pillarbox("https://mail.example.org", key) as pillarbox:
-        for message in pillarbox.messages.list(is_unread=True):
-            print(message.subject)
+with Pillarbox("https://mail.example.org", key) as pillarbox:
+    for message in pillarbox.messages.list(is_unread=True):
+        print(message.subject)
 """
 
 from pillarbox_client.client import Pillarbox

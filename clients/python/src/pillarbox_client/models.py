@@ -167,5 +167,9 @@ def _read_value(name: str, value: Any) -> Any:
     if name in _IDS:
         return UUID(value)
     if part := _PARTS.get(name):
-        return tuple(read(part, each) for each in value) if isinstance(value, list) else read(part, value)
+        return (
+            tuple(read(part, each) for each in value)
+            if isinstance(value, list)
+            else read(part, value)
+        )
     return tuple(value) if isinstance(value, list) else value

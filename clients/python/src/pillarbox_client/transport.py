@@ -111,7 +111,7 @@ def _pause(attempt: int, retry_after: str | None = None) -> float:
     """In seconds: what the server says, or twice as long each time, with some chance in it."""
     if retry_after and retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), _LONGEST_PAUSE_SECONDS)
-    longest = min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), _LONGEST_PAUSE_SECONDS)
+    longest = min(_FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1), _LONGEST_PAUSE_SECONDS)
     return longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret
 
 
