@@ -4,7 +4,7 @@ be, and whether the object store answers."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.assembly import Services
@@ -12,6 +12,7 @@ from app.consumers.indexer import INDEXED_TYPES
 from app.core.errors import PillarboxError
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
+from app.inbound.pipeline.drain import Drain
 from app.search.rebuilds import INDEXER
 from app.storage.blobs.counted import CountedBlobs
 from app.storage.spool.port import Backlog
@@ -31,6 +32,7 @@ class Waiting:
     quarantined: int | None = None
     unindexed: int | None = None
     oldest_unindexed_at: datetime | None = None
+    _drain: Drain | None = field(default=None, repr=False)
 
     async def measure(self) -> None:
         """Asks the spool and the database, whichever of them answers."""
@@ -90,9 +92,9 @@ class Waiting:
         return (row[0], row[1]) if row else (0, None)
 
     async def _read_backlog(self) -> Backlog:
-        reader = await self.services.spool.open_reader()
-        positions = await self.services.drain(reader).load_positions()
-        return await reader.backlog(list(positions.values()))
+        if self._drain is None:
+            self._drain = self.services.drain(await self.services.spool.open_reader())
+        return await self._drain.backlog()
 
     async def _count(self, table: str) -> int:
         return int(await self.services.database.fetch_value(f"select count(*) from {table}"))

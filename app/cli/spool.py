@@ -14,15 +14,17 @@ from uuid import UUID
 
 from app.assembly import Services
 from app.cli.installation import with_services
-from app.cli.spool_progress import find_progress, find_spool, load_progress
+from app.cli.spool_progress import find_progress, find_spool, read_progress
 from app.cli.spool_selection import Selection, parse_id, read_selection
 from app.core.errors import InvalidInput, NotFound
 from app.inbound.pipeline.replay import Replay
 from app.storage.spool.disk import Disk
 from app.storage.spool.forms import FolderSpool, Spool
+from app.storage.spool.free_space import Room
 from app.storage.spool.port import Item
+from app.storage.spool.reading import count_items
 from app.storage.spool.scan import Ending
-from app.storage.spool.survey import StoredItem, check, count_items, list_items
+from app.storage.spool.survey import StoredItem, check, list_items
 
 _DAMAGED = 1
 _UNKNOWN = "not known: no database"
@@ -93,7 +95,7 @@ def replay(options: argparse.Namespace) -> None:
         raise InvalidInput("Say what to replay: ids, --since, --until or --segment.")
 
     async def work(services: Services) -> tuple[int, int, int]:
-        progress = await load_progress(services)
+        progress = await read_progress(services)
         chosen = [item async for item in selection.find(services.spool)]
         missing = selection.ids - {item.metadata.item_id for item in chosen}
         if missing:
@@ -128,7 +130,7 @@ async def _collect_status(options: argparse.Namespace) -> Mapping[str, Any]:
     async for stored in spool.segments():
         states[stored.segment.ending] += 1
         producers.add(stored.producer)
-        items += count_items(stored)
+        items += count_items(stored.segment)
         size_bytes += stored.segment.size_bytes
         since = progress.offset_in(stored.producer, stored.number) if progress else None
         for item in () if since is None else list_items(stored, since):
@@ -153,11 +155,8 @@ async def _collect_status(options: argparse.Namespace) -> Mapping[str, Any]:
 def _disk_facts(spool: Spool) -> Mapping[str, int]:
     if not isinstance(spool, FolderSpool):
         return {}
-    figures = Disk().statvfs(spool.root)
-    return {
-        "disk_free_bytes": figures.f_bavail * figures.f_frsize,
-        "disk_free_inodes": figures.f_favail,
-    }
+    room = Room.of(Disk().statvfs(spool.root))
+    return {"disk_free_bytes": room.free_bytes, "disk_free_inodes": room.free_inodes or 0}
 
 
 async def _verify(options: argparse.Namespace) -> int:

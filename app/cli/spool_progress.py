@@ -57,7 +57,7 @@ def find_spool(data: Path) -> Spool:
     return spool
 
 
-async def load_progress(services: Services) -> Progress:
+async def read_progress(services: Services) -> Progress:
     """Raises `Unavailable` when the database cannot be asked."""
     reader = await services.spool.open_reader()
     rows = await services.database.fetch(
@@ -72,6 +72,6 @@ async def find_progress(data: Path) -> Progress | None:
     try:
         services = assemble(find_settings(data))
         async with services.running():
-            return await load_progress(services)
+            return await read_progress(services)
     except (NotRunning, BadSetting, Unavailable):
         return None

@@ -21,10 +21,7 @@ def show_status(options: argparse.Namespace) -> None:
 
 
 async def _collect(services: Services) -> Mapping[str, object]:
-    reader = await services.spool.open_reader()
-    positions = await services.drain(reader).load_positions()
-    known = [positions.get(name) or await reader.start(name) for name in await reader.producers()]
-    backlog = await reader.backlog(known)
+    backlog = await services.drain(await services.spool.open_reader()).backlog()
     oldest = backlog.oldest_received_at
     return {
         "redis": "answers" if await services.doorbell.check() else "is away",

@@ -8,7 +8,6 @@ import os
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -198,20 +197,11 @@ def save_snapshot(path: Path, snapshot: DirectorySnapshot) -> None:
     Raises `Unavailable` when it cannot be written; the old one then stands.
     """
     content = msgspec.msgpack.encode(snapshot)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     disk = Disk()
     try:
         disk.make_folder(path.parent)
-        temporary.unlink(missing_ok=True)
-        with os.fdopen(disk.create(temporary), "wb") as file:
-            file.write(_HEADER + _checksum(content) + b"\n" + content)
-            file.flush()
-            disk.fsync(file.fileno())
-        disk.rename(temporary, path)
-        disk.sync_folder(path.parent)
+        disk.replace(path, _HEADER + _checksum(content) + b"\n" + content, durable=True)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise Unavailable(f"The directory snapshot cannot be written: {error}") from error
 
 

@@ -63,11 +63,7 @@ class RefusedMailFolder:
         if len(self._names()) >= MAX_FILES:
             return False
         file = self.path / f"{notes[0].id}{_SUFFIX}"
-        temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.unlink(missing_ok=True)
-        with os.fdopen(disk.create(temporary), "wb") as opened:
-            opened.write(msgspec.json.Encoder().encode_lines(notes))
-        disk.rename(temporary, file)
+        disk.replace(file, msgspec.json.Encoder().encode_lines(notes), durable=False)
         return True
 
     def waiting(self) -> Sequence[Path]:

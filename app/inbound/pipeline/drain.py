@@ -14,7 +14,7 @@ from app.inbound.pipeline.pipeline import Pipeline
 from app.inbound.pipeline.quarantine import Quarantine
 from app.inbound.pipeline.record import PositionMoved
 from app.storage.db.database import Database
-from app.storage.spool.port import Batch, Position, SpoolReader
+from app.storage.spool.port import Backlog, Batch, Position, SpoolReader
 
 _log = get_logger("drain")
 _MAX_ITEMS = 100
@@ -80,6 +80,10 @@ class Drain:
     async def load_positions(self) -> dict[str, Position]:
         """How far each producer was read, as the database knows it."""
         return await load_spool_positions(self.database, self.reader.name)
+
+    async def backlog(self) -> Backlog:
+        """What waits to be taken in, of every producer."""
+        return await self.reader.backlog(list((await self.load_positions()).values()))
 
     async def trim(self, *, keep: timedelta) -> int:
         """Removes segments that were read and are older than `keep`, and forgets producers that

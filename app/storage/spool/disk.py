@@ -51,6 +51,25 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def replace(self, path: Path, content: bytes, *, durable: bool) -> None:
+        """`path` holds `content`, or what it held before: a reader sees one or the other. If
+        `durable`, it is on the medium when it returns."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            temporary.unlink(missing_ok=True)
+            with os.fdopen(self.create(temporary), "wb") as file:
+                file.write(content)
+                file.flush()
+                if durable:
+                    self.fsync(file.fileno())
+            self.rename(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        if durable:
+            self.sync_folder(path.parent)
+
     def make_folder(self, folder: Path) -> None:
         """Makes the folder and those above it, durably, open to owner and group only.
 

@@ -1,12 +1,34 @@
-"""Refusing mail while there is still room to keep what was accepted."""
+"""How much room a disk has, and refusing mail while what was accepted can still be kept."""
 
 import time
+from dataclasses import dataclass
+from os import statvfs_result
 from pathlib import Path
+from typing import Self
 
 from app.core.errors import StorageFull
 from app.storage.spool.disk import Disk
 
 _CHECKED_EVERY_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is free on a file system, as `df` counts: what is reserved for root is not there."""
+
+    free_bytes: int
+    free_percent: float
+    free_inodes: int | None
+    """None where there is no fixed number of them: some file systems (Btrfs) say 0 of 0."""
+
+    @classmethod
+    def of(cls, figures: statvfs_result) -> Self:
+        usable = figures.f_blocks - figures.f_bfree + figures.f_bavail
+        return cls(
+            free_bytes=figures.f_bavail * figures.f_frsize,
+            free_percent=100 * figures.f_bavail / usable if usable else 0.0,
+            free_inodes=figures.f_favail if figures.f_files else None,
+        )
 
 
 class FreeSpace:
@@ -31,8 +53,7 @@ class FreeSpace:
             raise StorageFull("The disk of the spool is too full to accept mail.")
 
     def _measure(self) -> bool:
-        figures = self._disk.statvfs(self._folder)
-        if figures.f_bavail * figures.f_frsize < self._min_bytes:
+        room = Room.of(self._disk.statvfs(self._folder))
+        if room.free_bytes < self._min_bytes:
             return False
-        # Some file systems (Btrfs) have no fixed number of inodes and say 0 of 0.
-        return figures.f_files == 0 or figures.f_favail >= self._min_inodes
+        return room.free_inodes is None or room.free_inodes >= self._min_inodes

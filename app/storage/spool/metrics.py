@@ -4,6 +4,7 @@ from collections.abc import Callable
 from os import statvfs_result
 
 from app.core.metrics import Metrics
+from app.storage.spool.free_space import Room
 
 _STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _BATCH_ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -48,31 +49,15 @@ class SpoolMetrics:
         self._metrics.gauge(
             "pillarbox_spool_disk_free_bytes",
             "Free on the disk of the spool.",
-            lambda: _free_bytes(measure()),
+            lambda: Room.of(measure()).free_bytes,
         )
         self._metrics.gauge(
             "pillarbox_spool_disk_free_percent",
             "Free on the disk of the spool, of what mail may use at all.",
-            lambda: _free_percent(measure()),
+            lambda: Room.of(measure()).free_percent,
         )
         self._metrics.gauge(
             "pillarbox_spool_inodes_free",
             "Files that can still be made on the disk of the spool.",
-            lambda: _free_inodes(measure()),
+            lambda: Room.of(measure()).free_inodes,
         )
-
-
-def _free_bytes(figures: statvfs_result) -> int:
-    return figures.f_bavail * figures.f_frsize
-
-
-def _free_percent(figures: statvfs_result) -> float:
-    """As `df` counts: what is reserved for root is not there."""
-    used = figures.f_blocks - figures.f_bfree
-    usable = used + figures.f_bavail
-    return 100 * figures.f_bavail / usable if usable else 0.0
-
-
-def _free_inodes(figures: statvfs_result) -> int | None:
-    """Some file systems (Btrfs) have no fixed number of them and say 0 of 0."""
-    return figures.f_favail if figures.f_files else None

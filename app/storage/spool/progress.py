@@ -5,7 +5,6 @@ being late it only makes what waits look like more.
 """
 
 import contextlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from app.core.errors import Unavailable
+from app.storage.spool.disk import Disk
 from app.storage.spool.layout import SegmentFile, list_producers, list_segments
 from app.storage.spool.port import Position
 
@@ -22,10 +22,8 @@ _FILE = "read-positions"
 def save_progress(root: Path, positions: Iterable[Position]) -> None:
     """Replaces what was saved; it is not synced. Raises `Unavailable` when it cannot be written."""
     path = root / _FILE
-    temporary = path.with_name(f".{_FILE}.{os.getpid()}")
     try:
-        temporary.write_bytes(msgspec.json.encode(list(positions)))
-        temporary.replace(path)
+        Disk().replace(path, msgspec.json.encode(list(positions)), durable=False)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error.strerror}.") from error
 

@@ -131,8 +131,9 @@ def first_metadata(segment: Segment, offset: int) -> ItemMetadata | None:
     return None
 
 
-def count_items(segment: Segment, offset: int) -> int:
-    """How many items stand at or after `offset`: as the footer says, or one by one."""
+def count_items(segment: Segment, offset: int = 0) -> int:
+    """How many items stand at or after `offset`: as the footer says, or one by one. Raises
+    `OSError`."""
     if offset <= HEADER_SIZE_BYTES and segment.ending is Ending.SEALED and segment.footer:
         return segment.footer.items
     return sum(

@@ -62,13 +62,6 @@ def list_items(stored: StoredSegment, since_offset: int = 0) -> Iterator[StoredI
                 yield StoredItem(position, decode_metadata(found.metadata), _size_bytes(found))
 
 
-def count_items(stored: StoredSegment) -> int:
-    """Quickly where a footer tells. Raises `OSError`."""
-    if stored.segment.ending is Ending.SEALED and (footer := stored.segment.footer):
-        return footer.items
-    return sum(1 for _ in list_items(stored))
-
-
 def check(stored: StoredSegment) -> Findings:
     """Reads every record, every checksum and every body file. Raises `OSError`."""
     segment, origin = stored.segment, Position(stored.producer, stored.number, 0)
