@@ -40,7 +40,7 @@ def test_key_is_printed_alone_when_everything_before_it_was_set_up(
 
 
 def test_keys_are_listed_replaced_and_revoked(
-    installation: None, capsys: pytest.CaptureFixture[str]
+    installed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(line: str) -> str:
         assert main(line.split()) == 0, line
