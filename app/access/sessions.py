@@ -176,6 +176,19 @@ class Sessions:
         is_due = replaced_at is None and row["created_at"] <= now - RENEW_AFTER
         return Visit(session, await self._renew(session, now) if is_due else None)
 
+    async def require_open(self, session: Session) -> None:
+        """Raises `NotFound` when this session has ended, or its user is no longer in its tenant or
+        has another role there. For what goes on after the request that was let in."""
+        found = await self.database.fetch_value(
+            f"""select true from session {_JOIN_OPENED}
+            where session.id = $1 and membership.tenant_id = $2 and role = $3""",
+            session.id,
+            session.tenant_id,
+            session.role,
+        )
+        if not found:
+            raise NotFound("This session has ended already.")
+
     async def list_of_user(self, session: Session) -> Sequence[SessionView]:
         """Where this session's user is signed in, last seen first."""
         now = self.clock.now()

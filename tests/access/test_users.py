@@ -188,3 +188,19 @@ async def test_same_role_again_is_no_change(
     await services.users.add("owner@example.test", tenant_id, "owner", is_operator=True)
     await services.users.add("owner@example.test", tenant_id, "owner")
     assert await services.database.fetch_value("select is_operator from user_account")
+
+
+async def test_session_is_no_longer_good_once_its_user_is_no_more_what_they_were(
+    services: Services, tenant_id: UUID, owner: User
+) -> None:
+    ada = await services.users.add("ada@example.test", tenant_id, "agent")
+    session = (await services.sessions.find(await open_session(services, ada))).session
+    await services.sessions.require_open(session)
+    await services.users.change_role(granted(tenant_id, "owner"), ada.id, "viewer")
+    with pytest.raises(NotFound):
+        await services.sessions.require_open(session)
+    await services.users.change_role(granted(tenant_id, "owner"), ada.id, "agent")
+    await services.sessions.require_open(session)
+    await services.users.remove(granted(tenant_id, "owner"), ada.id)
+    with pytest.raises(NotFound):
+        await services.sessions.require_open(session)

@@ -1,6 +1,6 @@
 """Bytes that a signed link opens, and how a browser is told to treat them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
 from app.access.grants import Grant
+from app.access.keys import ApiKeys
 from app.access.permissions import Permission
 from app.access.rate_limits import RateLimits
 from app.core.clock import Clock
@@ -21,6 +22,7 @@ from app.inbox.signed_links import SHOWN_IN_PLACE, SignedLinks
 from app.settings import Settings
 from app.storage.blobs.port import BlobStore
 from app.web.access import readable
+from app.web.api.callers import read_bearer
 from app.web.client import client_address
 from app.web.given import Given
 from app.web.guards import allow, allow_token
@@ -42,13 +44,16 @@ _NOTHING = Picture(
 
 @get("/raw/{token:str}", opt=allow_token())
 async def download_raw(
+    request: Request[Any, Any, Any],
     token: FromPath[str],
     links: Given[SignedLinks],
+    keys: Given[ApiKeys],
     archive: Given[RawArchive],
     blobs: Given[BlobStore],
 ) -> Stream:
     """The raw message, byte for byte as it was stored, for as long as it is there."""
     link = links.open_raw(token)
+    await _check_key(request, keys, archive, [link.message_id])
     return await send_file(
         blobs, await archive.find(link), f"{link.message_id}.eml", content_type="message/rfc822"
     )
@@ -72,10 +77,16 @@ async def link_raw_zip(
 
 @get("/raw-zip/{token:str}", opt=allow_token())
 async def download_raw_zip(
-    token: FromPath[str], links: Given[SignedLinks], archive: Given[RawArchive], clock: Given[Clock]
+    request: Request[Any, Any, Any],
+    token: FromPath[str],
+    links: Given[SignedLinks],
+    keys: Given[ApiKeys],
+    archive: Given[RawArchive],
+    clock: Given[Clock],
 ) -> Stream:
     """The raw messages of a selection in one archive."""
     link = links.open_selection(token)
+    await _check_key(request, keys, archive, link.message_ids)
     return Stream(
         archive.stream(link),
         media_type="application/zip",
@@ -113,6 +124,25 @@ async def show_picture(
     await rate_limits.count(_PICTURES, "picture", client_address(request, settings.trusted_proxies))
     picture = await pictures.fetch(link.url) or _NOTHING
     return Response(picture.content, media_type=picture.content_type, headers=_SHOWN_IN_MAIL)
+
+
+async def _check_key(
+    request: Request[Any, Any, Any],
+    keys: ApiKeys,
+    archive: RawArchive,
+    message_ids: Sequence[UUID],
+) -> None:
+    """A link opens by itself; who shows an API key besides reads no more by it than by the key.
+
+    Raises `Unauthenticated`, `NotAllowed` or `NotFound`.
+    """
+    if not request.headers.get("authorization", "").lower().startswith("bearer "):
+        return
+    grant = await keys.authenticate(read_bearer(request).reveal())
+    grant.require(Permission.MESSAGES_READ)
+    shown = await archive.select(readable(grant), message_ids)
+    if len(shown.message_ids) < len(message_ids):
+        raise NotFound("One of these messages is not there.")
 
 
 async def send_file(

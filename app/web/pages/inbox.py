@@ -9,7 +9,7 @@ from litestar.response import Redirect, Stream, Template
 
 from app.access.grants import Grant
 from app.access.permissions import Permission
-from app.access.sessions import Session
+from app.access.sessions import Session, Sessions
 from app.core.errors import NotFound
 from app.directory.mailboxes import Mailboxes
 from app.inbox.sidebar import Counts, Sidebar, count_unread, read_sidebar
@@ -71,6 +71,7 @@ async def follow_inbox(
     grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
+    sessions: Given[Sessions],
     database: Given[Database],
     lists: Given[ListPages],
     after: After = 0,
@@ -78,6 +79,7 @@ async def follow_inbox(
     view = read_view(request.query_params)
 
     async def describe() -> Context:
+        await sessions.require_open(session)
         counts = Counts(await count_unread(database, grant.tenant_id))
         return {**_context(grant, session, session_cookies, view), "counts": counts}
 
