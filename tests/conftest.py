@@ -12,10 +12,12 @@ import httpx
 import pytest
 from application import serving
 from clocks import MovableClock
+from dns_server import Zone, serving_dns
 from mailroom import Mailroom
 from redis import Redis
 
 from app.assembly import Services, assemble
+from app.core.dns import Resolver
 from app.core.log import configure_logging
 from app.core.secrets import Secret
 from app.embedded.postgres import EmbeddedPostgres
@@ -136,3 +138,15 @@ async def web(settings: Settings, clock: MovableClock) -> AsyncIterator[httpx.As
     """A client of the web application, without a server between them."""
     async with serving(web_application(assemble(settings, clock=clock))) as client:
         yield client
+
+
+@pytest.fixture
+async def zone() -> AsyncIterator[Zone]:
+    """A DNS server on loopback, which answers what a test tells it to."""
+    async with serving_dns(Zone()) as zone:
+        yield zone
+
+
+@pytest.fixture
+def resolver(zone: Zone) -> Resolver:
+    return Resolver([zone.address])

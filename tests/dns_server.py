@@ -34,6 +34,9 @@ class Zone:
         key = (name.lower(), kind)
         self.records[key] = [*self.records.get(key, ()), *records]
 
+    def remove(self, name: str, kind: str) -> None:
+        del self.records[name.lower(), kind]
+
     def add_text(self, name: str, text: str) -> None:
         """A TXT record of any length, in strings of 255 octets."""
         parts = [text[start : start + 255] for start in range(0, len(text), 255)]
@@ -51,13 +54,26 @@ class Zone:
         response.flags |= dns.flags.RA
         if name in self.failing:
             response.set_rcode(dns.rcode.SERVFAIL)
-        elif found := self.records.get((name, kind)):
-            response.answer.append(
-                dns.rrset.from_text(question.name, self.ttl_seconds, "IN", kind, *found)
-            )
-        elif not any(name == known for known, _ in self.records):
-            response.set_rcode(dns.rcode.NXDOMAIN)
+        else:
+            self._fill(response, name, kind)
         return response.to_wire(max_size=65535)
+
+    def _fill(self, response: dns.message.Message, name: str, kind: str) -> None:
+        """The records of a name, and those of what it is an alias of (RFC 1034, section 3.6.2)."""
+        for _ in range(8):
+            for wanted in (kind, "CNAME"):
+                if found := self.records.get((name, wanted)):
+                    response.answer.append(
+                        dns.rrset.from_text(f"{name}.", self.ttl_seconds, "IN", wanted, *found)
+                    )
+                    break
+            else:
+                break
+            if wanted == kind:
+                return
+            name = found[0].removesuffix(".").lower()
+        if not any(name == known for known, _ in self.records):
+            response.set_rcode(dns.rcode.NXDOMAIN)
 
 
 class _Server(asyncio.DatagramProtocol):

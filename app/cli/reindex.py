@@ -43,12 +43,12 @@ def reindex(options: argparse.Namespace) -> None:
 async def _choose(services: Services, address: str | None) -> Sequence[UUID] | None:
     if address is None:
         return None
-    found: UUID | None = await services.database.fetch_value(
+    rows = await services.database.fetch(
         "select id from mailbox where address = $1", normalise_address(address)
     )
-    if found is None:
+    if not rows:
         raise NotFound(f"There is no mailbox {address} here.")
-    return [found]
+    return [row["id"] for row in rows]
 
 
 async def _follow(

@@ -37,15 +37,30 @@ class DnsUnavailable(Unavailable):
     """No server gave an answer in time, or all of them failed."""
 
 
+def system_servers() -> Sequence[tuple[str, int]]:
+    """The servers that this machine asks; none when it does not say."""
+    try:
+        configured = dns.asyncresolver.Resolver().nameservers
+    except dns.resolver.NoResolverConfiguration:
+        return ()
+    return [(str(server), 53) for server in configured]
+
+
 class Resolver:
     """Questions to recursive servers; answers are kept for as long as they say, a bounded number.
 
     A name that does not exist, has no such record or is no name gives an empty sequence. Names are
     in ASCII, those in answers without their final dot. Every method raises `DnsUnavailable`, after
-    one and a half seconds at most.
+    one and a half seconds at most unless it was made otherwise.
     """
 
-    def __init__(self, servers: Sequence[tuple[str, int]] = ()) -> None:
+    def __init__(
+        self,
+        servers: Sequence[tuple[str, int]] = (),
+        *,
+        keeps_answers: bool = True,
+        seconds_per_question: float = _SECONDS_PER_QUESTION,
+    ) -> None:
         """`servers` are addresses with ports; without any, those of the system are asked."""
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=not servers)
@@ -56,8 +71,9 @@ class Resolver:
                 dns.nameserver.Do53Nameserver(host, port) for host, port in servers
             ]
         self._resolver.timeout = _SECONDS_PER_TRY
-        self._resolver.lifetime = _SECONDS_PER_QUESTION
-        self._resolver.cache = dns.resolver.LRUCache(_MAX_CACHED_ANSWERS)
+        self._resolver.lifetime = seconds_per_question
+        if keeps_answers:
+            self._resolver.cache = dns.resolver.LRUCache(_MAX_CACHED_ANSWERS)
         self._resolver.use_edns(0, 0, _MAX_DATAGRAM_BYTES)
 
     async def texts(self, name: str) -> Sequence[bytes]:
@@ -73,6 +89,15 @@ class Resolver:
         """The hosts of the MX records, those to be tried first in front."""
         records = sorted(await self._ask(name, "MX"), key=lambda record: record.preference)
         return [_text(record.exchange) for record in records]
+
+    async def follow_aliases(self, name: str) -> str:
+        """The name at the end of the CNAME records that begin at `name`; itself without any."""
+        try:
+            return _text(await self._resolver.canonical_name(dns.name.from_text(name)))
+        except _NO_SUCH_THING:
+            return name
+        except (dns.exception.DNSException, OSError, UnicodeError) as error:
+            raise DnsUnavailable(f"The DNS does not answer for {name[:253]}.") from error
 
     async def names(self, address: Address) -> Sequence[str]:
         """The PTR records of an address."""

@@ -30,6 +30,10 @@ class AlreadyExists(PillarboxError):
     """The name is taken."""
 
 
+class InUse(PillarboxError):
+    """Other things still need it, so it cannot be removed."""
+
+
 class NotAllowed(PillarboxError):
     """The caller is known and may not do this."""
 

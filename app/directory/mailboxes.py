@@ -143,7 +143,7 @@ class Mailboxes:
             return frozenset()
         rows = await self.database.fetch(
             """select domain.name from domain join tenant on tenant.id = domain.tenant_id
-            where domain.name = any($1::text[])
+            where domain.name = any($1::text[]) and domain.status <> 'pending'
                 and (tenant.plan = 'temporary' or recipient_policy = 'accept_and_discard')""",
             [normalise_domain(name) for name in names],
         )

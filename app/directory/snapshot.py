@@ -24,7 +24,7 @@ from app.storage.spool.disk import Disk
 
 RecipientPolicy = Literal["reject_unknown", "accept_and_discard", "reply_after_data"]
 """What mail for an unknown address of a domain meets; docs/smtp.md tells what each gives away."""
-DomainStatus = Literal["verified", "soft_rejected", "suspended"]
+ReceivingStatus = Literal["verified", "soft_rejected", "suspended"]
 
 FRESH_SECONDS = 10.0
 """A snapshot this old or older may lack a mailbox that exists."""
@@ -35,7 +35,7 @@ class DomainEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     large a message may be for any of its addresses (0: as large as for all others)."""
 
     recipient_policy: RecipientPolicy = "reject_unknown"
-    status: DomainStatus = "verified"
+    status: ReceivingStatus = "verified"
     catch_all: bool = False
     max_message_bytes: int = 0
 

@@ -36,6 +36,11 @@ _PAUSE = Backoff(first_seconds=0.1, ceiling_seconds=2)
 _OF_DIRECTORY = EventFilter(
     types=[
         EventType.DOMAIN_VERIFIED,
+        EventType.DOMAIN_MX_LOST,
+        EventType.DOMAIN_MX_RECOVERED,
+        EventType.DOMAIN_SUSPENDED,
+        EventType.DOMAIN_RELEASED,
+        EventType.DOMAIN_REMOVED,
         EventType.MAILBOX_CREATED,
         EventType.MAILBOX_EXTENDED,
         EventType.MAILBOX_CLOSED,
@@ -116,7 +121,8 @@ class SnapshotWriter:
     async def _read_domains(self) -> None:
         rows = await self.database.fetch(
             """select domain.name, recipient_policy, status, exists (
-                select from mailbox where mailbox.address = '@' || domain.name) as catch_all,
+                select from mailbox
+                where mailbox.address = '@' || domain.name and detached_at is null) as catch_all,
                 case when tenant.plan = 'temporary' then $1 else 0 end as max_message_bytes
             from domain join tenant on tenant.id = tenant_id where status <> 'pending'""",
             self.temporary_max_message_bytes,
@@ -132,15 +138,18 @@ class SnapshotWriter:
         }
 
     async def _read_mailboxes(self, only: Collection[UUID] | None) -> None:
-        """All mailboxes, or these again; what is no longer there is taken out."""
+        """All mailboxes, or these again and those of these domains; what is no longer there, or
+        receives no more, is taken out."""
         rows = await self.database.fetch(
-            """select id, address, expires_at from mailbox
-            where $1::uuid[] is null or id = any($1)""",
+            """select id, address, expires_at, detached_at from mailbox
+            where $1::uuid[] is null or id = any($1) or domain_id = any($1)""",
             None if only is None else list(only),
         )
-        for mailbox_id in only or ():
+        for mailbox_id in {*(only or ()), *(row["id"] for row in rows)}:
             self._mailboxes.pop(self._addresses.pop(mailbox_id, ""), None)
         for row in rows:
+            if row["detached_at"] is not None:
+                continue
             self._addresses[row["id"]] = row["address"]
             self._mailboxes[row["address"]] = MailboxEntry(row["expires_at"])
 

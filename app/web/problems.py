@@ -14,6 +14,7 @@ from litestar.routes import HTTPRoute
 from app.access.idempotency import KeyReused, KeyTaken, StillRunning
 from app.core.errors import (
     AlreadyExists,
+    InUse,
     InvalidInput,
     NotAllowed,
     NotFound,
@@ -78,6 +79,11 @@ ALREADY_EXISTS = Kind(
     "The name is taken.",
     "There is a mailbox sales@acme.example already.",
 )
+IN_USE = Kind(
+    *("in-use", 409, "That is still in use"),
+    "Other things still need it, so it cannot be removed.",
+    "acme.example still has mailboxes. Remove them first, with their mail.",
+)
 STILL_RUNNING = Kind(
     *("still-running", 409, "Still running"),
     "A request with the same `Idempotency-Key` is being carried out right now. Try again in a"
@@ -118,8 +124,8 @@ UNAVAILABLE = Kind(
 
 KINDS: Sequence[Kind] = (
     *(INVALID_INPUT, UNAUTHENTICATED, NOT_ALLOWED, NOT_FOUND, METHOD_NOT_ALLOWED),
-    *(ALREADY_EXISTS, STILL_RUNNING, KEY_TAKEN, TOO_LARGE, KEY_REUSED, TOO_MANY_REQUESTS),
-    *(INTERNAL, UNAVAILABLE),
+    *(ALREADY_EXISTS, IN_USE, STILL_RUNNING, KEY_TAKEN, TOO_LARGE, KEY_REUSED),
+    *(TOO_MANY_REQUESTS, INTERNAL, UNAVAILABLE),
 )
 _BY_ERROR: Sequence[tuple[type[PillarboxError], Kind]] = (
     (InvalidInput, INVALID_INPUT),
@@ -127,6 +133,7 @@ _BY_ERROR: Sequence[tuple[type[PillarboxError], Kind]] = (
     (NotAllowed, NOT_ALLOWED),
     (NotFound, NOT_FOUND),
     (AlreadyExists, ALREADY_EXISTS),
+    (InUse, IN_USE),
     (StillRunning, STILL_RUNNING),
     (KeyTaken, KEY_TAKEN),
     (KeyReused, KEY_REUSED),

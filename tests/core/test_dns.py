@@ -1,25 +1,13 @@
 """Questions to a real DNS server on loopback."""
 
-from collections.abc import AsyncIterator
 from ipaddress import ip_address
 
 import pytest
-from dns_server import Zone, serving_dns
+from dns_server import Zone
 
 from app.core.dns import DnsUnavailable, Resolver
 from app.core.errors import BadSetting
 from app.settings import Listen, read_settings
-
-
-@pytest.fixture
-async def zone() -> AsyncIterator[Zone]:
-    async with serving_dns(Zone()) as zone:
-        yield zone
-
-
-@pytest.fixture
-def resolver(zone: Zone) -> Resolver:
-    return Resolver([zone.address])
 
 
 async def test_answers_are_read_by_their_kind(zone: Zone, resolver: Resolver) -> None:

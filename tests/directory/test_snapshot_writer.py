@@ -93,7 +93,8 @@ async def test_new_policy_of_a_domain_is_followed(
         ("accept_and_discard", RecipientVerdict.ACCEPT),
         ("reject_unknown", RecipientVerdict.UNKNOWN),
     ):
-        await mailroom.services.domains.set_recipient_policy("Example.TEST", policy)
+        domains = mailroom.services.domains
+        await domains.set_recipient_policy(await domains.find_receiving("Example.TEST"), policy)
         await until(lambda v=verdict: snapshot.resolve("nobody@example.test") is v)
 
 
@@ -119,7 +120,8 @@ async def test_domain_of_temporary_inboxes_does_not_tell_which_exist(
     await until(lambda: snapshot.resolve(inbox.address) is RecipientVerdict.ACCEPT)
     assert snapshot.resolve(f"never@{domain}") is RecipientVerdict.ACCEPT
     await services.inboxes.delete(inbox.token)
-    await services.domains.set_recipient_policy("example.test", "reply_after_data")
+    domain = await services.domains.find_receiving("example.test")
+    await services.domains.set_recipient_policy(domain, "reply_after_data")
     await until(lambda: snapshot.resolve("x@example.test") is RecipientVerdict.REFUSE_AFTER_DATA)
     assert snapshot.resolve(inbox.address) is RecipientVerdict.ACCEPT
 

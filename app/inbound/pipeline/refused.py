@@ -100,7 +100,8 @@ async def _find_tenants(transaction: Transaction, addresses: Sequence[str]) -> M
 
 async def _find_mailboxes(transaction: Transaction, addresses: Sequence[str]) -> Mapping[str, UUID]:
     rows = await transaction.connection.fetch(
-        "select address, id from mailbox where address = any($1::text[])", addresses
+        "select address, id from mailbox where address = any($1::text[]) and detached_at is null",
+        addresses,
     )
     return {row["address"]: row["id"] for row in rows}
 

@@ -181,7 +181,10 @@ async def test_mail_for_a_closed_temporary_inbox_leaves_nothing_behind(mailroom:
 async def test_mail_for_nobody_is_discarded_where_the_domain_accepts_everything(
     mailroom: Mailroom,
 ) -> None:
-    await mailroom.services.domains.set_recipient_policy("example.test", "accept_and_discard")
+    domains = mailroom.services.domains
+    await domains.set_recipient_policy(
+        await domains.find_receiving("example.test"), "accept_and_discard"
+    )
     await mailroom.spool(compose(), "nobody@example.test")
     await mailroom.spool(compose(), "nobody@example.test", mailroom.mailbox.address)
     await mailroom.take_in()

@@ -16,11 +16,17 @@ class Mailbox(Table, tablename="mailbox"):
     id = UUID(primary_key=True, default=None)
     tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id")
     domain_id = ForeignKey(Domain, null=False, default=None, db_column_name="domain_id")
-    address = Varchar(length=320, unique=True, help_text="normalised: lower case, ASCII domain")
+    address = Varchar(
+        length=320,
+        help_text="normalised: lower case, ASCII domain; one mailbox for each receives",
+    )
     display_name = Varchar(length=200, default="")
     token_hash = Bytea(null=True, default=None, unique=True)
     expires_at = Timestamptz(null=True, default=None)
     created_at = Timestamptz(default=None)
+    detached_at = Timestamptz(
+        null=True, default=None, help_text="since then its domain is another tenant's"
+    )
 
 
 class InboxUsage(Table, tablename="inbox_usage"):
