@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from piccolo.engine.postgres import PostgresEngine
 
@@ -21,15 +22,20 @@ from app.consumers.authentication import Authentication
 from app.consumers.indexer import Indexer
 from app.consumers.live import LiveFeed
 from app.core.clock import Clock, SystemClock
-from app.core.dns import Resolver
+from app.core.dns import Resolver, system_servers
 from app.core.egress.client import Egress
 from app.core.encryption import Keyring
 from app.core.errors import BadSetting
 from app.core.ids import Ids
+from app.directory.domain_checks import DomainChecks
+from app.directory.domain_dns import DomainDns
+from app.directory.domain_notices import DomainNotices
+from app.directory.domain_records import Installation
 from app.directory.domains import Domains
 from app.directory.mailboxes import Mailboxes
 from app.directory.recipients import Recipients
 from app.directory.routes import Routes
+from app.directory.signing_keys import SigningKeys
 from app.directory.snapshot import snapshot_path
 from app.directory.snapshot_writer import SnapshotWriter
 from app.directory.tenants import Tenants
@@ -55,7 +61,8 @@ from app.inbox.sample import Sample
 from app.inbox.signed_links import SignedLinks
 from app.inbox.temporary import TemporaryInboxes
 from app.inbox.temporary_limits import TemporaryLimits
-from app.outbound.lanes import open_auth_lane, open_outbox
+from app.outbound.domain_mail import DomainMail
+from app.outbound.lanes import open_outbox, open_transport
 from app.outbound.mail_templates import MailTemplates
 from app.outbound.outbox import Outbox
 from app.search.correspondents import Correspondents
@@ -65,7 +72,7 @@ from app.search.rebuilds import Rebuilds
 from app.search.saved import SavedSearches
 from app.search.search import Search
 from app.search.suggestions import Suggestions
-from app.settings import Settings
+from app.settings import Listen, Settings
 from app.storage.blobs.counted import CountedBlobs
 from app.storage.db.database import Database
 from app.storage.doorbell import Doorbell
@@ -76,6 +83,9 @@ from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
 from app.storage.stores import open_blobs, open_spool
 from piccolo_conf import DB
+
+# Nobody waits for a domain as they do for a mail: a slow answer is better than none.
+_SECONDS_PER_QUESTION = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,8 @@ class Services:
     log: EventLog
     tenants: Tenants
     domains: Domains
+    domain_checks: DomainChecks
+    domain_notices: DomainNotices
     mailboxes: Mailboxes
     routes: Routes
     recipients: Recipients
@@ -164,7 +176,7 @@ class Services:
             self.sign_in_requests,
             self.sign_in,
             self.rate_limits,
-            open_auth_lane(self.settings, url, self.ids),
+            open_transport(self.settings, url, self.ids),
             MailTemplates(),
             self.database,
             self.clock,
@@ -172,6 +184,19 @@ class Services:
             public_url=self.settings.public_url,
             sender=self.settings.mail_sender,
             mails_per_hour=self.settings.sign_in_mails_per_hour,
+        )
+
+    def domain_mail(self) -> DomainMail | None:
+        """None where no way is set for our own mail to leave."""
+        url = self.settings.auth_mail
+        if url is None:
+            return None
+        return DomainMail(
+            self.domain_notices,
+            open_transport(self.settings, url, self.ids),
+            MailTemplates(),
+            public_url=self.settings.public_url,
+            sender=self.settings.mail_sender,
         )
 
     def authentication(self) -> Authentication:
@@ -251,6 +276,16 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         log=log,
         tenants=tenants,
         domains=domains,
+        domain_checks=DomainChecks(
+            database,
+            log,
+            open_domain_dns(settings),
+            SigningKeys(database, keyring, clock, ids),
+            describe_installation(settings),
+            clock,
+            ids,
+        ),
+        domain_notices=DomainNotices(database, clock),
         mailboxes=mailboxes,
         routes=routes,
         recipients=recipients,
@@ -291,6 +326,31 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         suggestions=Suggestions(database, saved_searches),
         rebuilds=Rebuilds(database, clock, settings.search_engine),
         schedule_notes=ScheduleNotes.of(settings.redis_url.reveal()),
+    )
+
+
+def open_domain_dns(settings: Settings) -> DomainDns:
+    """Each server for itself, so that what one says can be held against the others."""
+    servers = settings.dns_resolvers.addresses or [Listen(*one) for one in system_servers()]
+    return DomainDns(
+        {
+            str(one): Resolver(
+                [(one.host, one.port)],
+                keeps_answers=False,
+                seconds_per_question=_SECONDS_PER_QUESTION,
+            )
+            for one in servers
+        }
+    )
+
+
+def describe_installation(settings: Settings) -> Installation:
+    """What the records of domains say of us."""
+    leaves_by_ses = settings.auth_mail is not None and settings.auth_mail.scheme == "ses"
+    return Installation(
+        mx_hosts=settings.mx_hosts,
+        web_host=urlsplit(settings.public_url).hostname or "localhost",
+        spf_include="amazonses.com" if leaves_by_ses else "",
     )
 
 

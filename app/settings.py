@@ -86,6 +86,21 @@ class Servers:
 
 
 @dataclass(frozen=True, slots=True)
+class HostNames:
+    """Names of hosts, in lower case and in their order, written with commas between them."""
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "HostNames":
+        """Raises ValueError for a part that is no host name."""
+        names = tuple(part.strip().lower().removesuffix(".") for part in text.split(","))
+        if not all(_DOMAIN.match(name) for name in names):
+            raise ValueError("not a list of host names")
+        return cls(names)
+
+
+@dataclass(frozen=True, slots=True)
 class MailUrl:
     """How mail leaves: `smtp://[USER:PASSWORD@]HOST[:PORT]`, `smtps://…` (TLS from the start),
     `ses:` or `outbox:`. User and password are percent-encoded (RFC 3986, section 3.2.1)."""
@@ -153,6 +168,7 @@ class Settings:
     egress_allow: Networks = Networks()
     dns_resolvers: Servers = Servers()
     api_requests_per_minute: int = 6000
+    mx_hostnames: HostNames = HostNames()
 
     smtp_listen: Listen = Listen("127.0.0.1", 2525)
     smtp_hostname: str = "localhost"
@@ -222,6 +238,11 @@ class Settings:
         return self.spool_url[len("s3:") :] if self.spool_url.startswith("s3:") else None
 
     @property
+    def mx_hosts(self) -> Sequence[str]:
+        """What the MX records of our domains name, the first before the others."""
+        return self.mx_hostnames.names or (self.smtp_hostname.lower(),)
+
+    @property
     def worker_metrics_listen(self) -> Listen | None:
         """Where the worker serves its metrics: the port after the sidecar's, which may be beside
         it on one machine. Port 0 stays what it is."""
@@ -285,6 +306,7 @@ _PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = {
         "a loopback address and a port, such as 127.0.0.1:9090, as metrics are for this machine",
     ),
     Networks: (Networks.parse, "addresses or networks with commas between them"),
+    HostNames: (HostNames.parse, "host names with commas between them"),
     Servers: (Servers.parse, "ADDRESS:PORT with commas between them"),
     MailUrl: (MailUrl.parse, "smtp://[USER:PASSWORD@]HOST:PORT, smtps://…, ses: or outbox:"),
 }

@@ -72,6 +72,22 @@ async def remove_old_audit_entries(context: dict[Any, Any]) -> int:
     return await services.audit.remove_old(timedelta(days=services.settings.audit_keep_days))
 
 
+async def check_domains(context: dict[Any, Any]) -> int:
+    """Those that are due, for as long as a job may take; the others' turn comes with the next."""
+    services: Services = context["services"]
+    checked = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_JOB_SECONDS / 2):
+            while some := await services.domain_checks.check_due():
+                checked += some
+    return checked
+
+
+async def forget_unsent_notices(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.domain_notices.give_up()
+
+
 async def trim_spool(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     drain = services.drain(await services.spool.open_reader())
@@ -143,6 +159,8 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(drop_expired_quarantine), second={10, 40}),
             cron(_job(remove_old_audit_entries), minute={17}, second={40}),
             cron(_job(trim_spool), second={15}),
+            cron(_job(check_domains), second={0, 30}),
+            cron(_job(forget_unsent_notices), minute={7}, second={55}),
         ],
         redis_settings=RedisSettings.from_dsn(url.reveal()),
         ctx={"services": services},

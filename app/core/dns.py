@@ -87,7 +87,8 @@ class Resolver:
 
     async def exchangers(self, name: str) -> Sequence[str]:
         """The hosts of the MX records, those to be tried first in front."""
-        records = sorted(await self._ask(name, "MX"), key=lambda record: record.preference)
+        records = await self._ask(name, "MX")
+        records = sorted(records, key=lambda record: (record.preference, record.exchange))
         return [_text(record.exchange) for record in records]
 
     async def follow_aliases(self, name: str) -> str:

@@ -52,8 +52,8 @@ async def _look_for(resolver: Resolver, record: DnsRecord) -> Sighting | None:
 
 
 async def _ask_for_texts(resolver: Resolver, record: DnsRecord) -> Sequence[Seen]:
-    texts = (text.decode("utf-8", "replace") for text in await resolver.texts(record.name))
-    return [Seen(text, text) for text in texts]
+    texts = [text.decode("utf-8", "replace") for text in await resolver.texts(record.name)]
+    return [Seen(text, text) for text in sorted(texts)]
 
 
 async def _ask_for_hosts(resolver: Resolver, record: DnsRecord) -> Sequence[Seen]:
@@ -81,4 +81,4 @@ async def _addresses(resolver: Resolver, name: str) -> Sequence[str]:
         return [str(ip_address(name))]
     except ValueError:
         found = await asyncio.gather(resolver.addresses(name, 4), resolver.addresses(name, 6))
-        return [str(address) for addresses in found for address in addresses]
+        return sorted(str(address) for addresses in found for address in addresses)

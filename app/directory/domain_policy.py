@@ -45,12 +45,14 @@ class Finding(StrEnum):
 
 
 class DomainChange(StrEnum):
-    """What is worth telling."""
+    """What is worth telling. `released` is no change by what was seen of a domain: another tenant
+    has shown that it is theirs."""
 
     VERIFIED = "verified"
     MX_LOST = "mx_lost"
     MX_RECOVERED = "mx_recovered"
     SUSPENDED = "suspended"
+    RELEASED = "released"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Domain:
     mx_lost_at: datetime | None
     checked_at: datetime | None
     next_check_at: datetime | None
+    checks_alike: int
 
     @property
     def state(self) -> DomainState:
@@ -53,7 +54,7 @@ class Domain:
 
 COLUMNS = """id, tenant_id, name, status, recipient_policy, mta_sts_mode,
     monitored as is_monitored, verification_token, created_at, verified_at, ownership_lost_at,
-    mx_lost_at, checked_at, next_check_at"""
+    mx_lost_at, checked_at, next_check_at, checks_alike"""
 
 
 def read_domain(row: Record) -> Domain:

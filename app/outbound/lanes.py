@@ -1,4 +1,4 @@
-"""Which transport a lane of outgoing mail leaves by."""
+"""Which transport our own mail leaves by."""
 
 import sys
 from contextlib import suppress
@@ -15,8 +15,8 @@ def open_outbox(settings: Settings, ids: Ids) -> Outbox:
     return Outbox(settings.pillarbox_data / "outbox", ids)
 
 
-def open_auth_lane(settings: Settings, url: MailUrl, ids: Ids) -> Transport:
-    """For sign-in mail alone, so that no other mail ever delays it."""
+def open_transport(settings: Settings, url: MailUrl, ids: Ids) -> Transport:
+    """Sign-in mail has one of its own, so that no other mail ever delays it."""
     if url.scheme == "outbox":
         return OutboxTransport(open_outbox(settings, ids), _say)
     if url.scheme == "ses":

@@ -27,5 +27,6 @@ class SealedColumn:
 
 
 SSO_CLIENT_SECRET = SealedColumn("sso_connection", "tenant_id", "client_secret")
+DOMAIN_SIGNING_KEY = SealedColumn("domain_signing_key", "id", "private_key_sealed")
 
-SEALED_COLUMNS: Sequence[SealedColumn] = (SSO_CLIENT_SECRET,)
+SEALED_COLUMNS: Sequence[SealedColumn] = (SSO_CLIENT_SECRET, DOMAIN_SIGNING_KEY)
