@@ -33,9 +33,11 @@ from app.web.admin.routes import admin_routes_router
 from app.web.admin.settings import admin_settings_router
 from app.web.admin.tenants import admin_tenants_router
 from app.web.admin.users import admin_users_router
+from app.web.admin.domains import domains_router
 from app.web.api.audit import audit_router
 from app.web.api.callers import Callers, tell_allowance
 from app.web.api.docs import docs_router
+from app.web.api.domain_checks import domain_checks_router
 from app.web.api.events import events_router
 from app.web.api.health import health_router
 from app.web.api.keys import keys_router
@@ -53,6 +55,7 @@ from app.web.callbacks.inbound import receive_message
 from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
 from app.web.guards import Guard, granted, signed_in
+from app.web.mta_sts import show_policy
 from app.web.pages.design import show_design
 from app.web.pages.downloads import (
     download_raw,
@@ -97,6 +100,7 @@ _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     keys_router,
     audit_router,
     tenant_metrics_router,
+    domain_checks_router,
 )
 _PAGES: Sequence[ControllerRouterHandler] = (
     show_start,
@@ -123,6 +127,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     admin_settings_router,
     admin_tenants_router,
     admin_jobs_router,
+    domains_router,
     outbox_router,
     download_raw,
     link_raw_zip,
@@ -154,6 +159,7 @@ def web_application(services: Services) -> Litestar:
             request_max_body_size=_MAX_FORM_BYTES,
         ),
         send_asset,
+        show_policy,
         Router(_API, route_handlers=[*_PUBLIC_ROUTERS, _api(services)]),
     ]
     if services.settings.dyno:
@@ -215,6 +221,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "egress": services.egress,
         "blobs": services.blobs,
         "domains": services.domains,
+        "domain_checks": services.domain_checks,
         "mailboxes": services.mailboxes,
         "keys": services.keys,
         "users": services.users,

@@ -134,6 +134,15 @@ def _add_domain(verbs: _Verbs) -> None:
     policy.add_argument("policy", help="reject_unknown, accept_and_discard or reply_after_data")
     _talk_to_installation(policy, "app.cli.directory:set_recipient_policy")
 
+    for verb, run, words in (
+        ("records", "app.cli.domains:show_records", "the DNS records that it needs"),
+        ("check", "app.cli.domains:check", "look at its DNS records now, and act on them"),
+    ):
+        action = actions.add_parser(verb, help=words)
+        action.add_argument("name")
+        action.add_argument("--tenant", help="whose, where several wait for the name")
+        _talk_to_installation(action, run)
+
 
 def _add_noun(verbs: _Verbs, noun: str, verb: str, run: str, words: str) -> argparse.ArgumentParser:
     """`pillarbox NOUN VERB`, with what every command needs that talks to an installation."""

@@ -47,7 +47,7 @@ async def keep_check(connection: Connection, domain: Domain, check: Check, check
         f"select id, {_COLUMNS} from domain_check where domain_id = $1 order by id desc limit 1",
         domain.id,
     )
-    if newest is not None and not check.changes and _is_alike(_read(newest), check):
+    if newest is not None and _is_alike(_read(newest), check):
         await connection.execute(
             "update domain_check set times = times + 1, last_at = $2 where id = $1",
             newest["id"],
@@ -101,6 +101,8 @@ def _read(row: Record) -> Check:
 
 
 def _is_alike(before: Check, check: Check) -> bool:
+    if before.changes or check.changes:
+        return False
     return (before.status, before.outcome) == (check.status, check.outcome) and (
         msgspec.json.encode(before.sightings) == msgspec.json.encode(check.sightings)
     )

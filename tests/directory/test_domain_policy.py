@@ -130,7 +130,7 @@ def test_domain_is_never_pending_again_by_itself(checks):
     assert all(after.status is not PENDING for _, _, after, _, _ in steps)
 
 
-@pytest.mark.parametrize(("status", "seen"), product(DomainStatus, [BOTH, NO_MX, NOTHING]))
+@pytest.mark.parametrize(("status", "seen"), [*product(DomainStatus, [BOTH, NO_MX, NOTHING])])
 @pytest.mark.parametrize("alike", [1, 5, 1000])
 def test_next_check_is_within_a_minute_and_six_hours(status, seen, alike):
     delay = choose_next_check(status, seen, alike, NOW) - NOW

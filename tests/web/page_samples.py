@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from admin_samples import make_admin_pages
+from domain_page_samples import make_domain_pages
 from markupsafe import Markup
 
 from app.access.sessions import SessionView, SignInMethod, TenantChoice
@@ -286,6 +287,7 @@ def make_pages() -> list[Page]:
         ),
         *_make_settings_pages(),
         *(Page(*sample) for sample in make_admin_pages()),
+        *(Page(*page) for page in make_domain_pages(NOW, HOSTILE, _SIGNED_IN)),
     ]
 
 

@@ -1,0 +1,208 @@
+"""The domains of an organisation: adding one, its records, what was seen of them, removing it."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from limits import RateLimitItemPerMinute
+from litestar import Request, Router, get, post
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect, Template
+
+from app.access.grants import Grant
+from app.access.permissions import Permission
+from app.access.rate_limits import RateLimits
+from app.access.sessions import Session
+from app.core.errors import AlreadyExists, InvalidInput
+from app.directory.domain_checks import DomainChecks
+from app.directory.domains import Domain, Domains
+from app.storage.doorbell import Bell, Doorbell
+from app.web.access import find_domain
+from app.web.cookies import SessionCookies
+from app.web.domain_wording import (
+    MTA_STS_MODES,
+    RECIPIENT_POLICIES,
+    describe_check,
+    describe_domain,
+    describe_records,
+)
+from app.web.given import Given
+from app.web.guards import allow
+
+_DOMAINS = "/admin/domains"
+_CHECKS = RateLimitItemPerMinute(20)
+_SHOWN_CHECKS = 20
+
+Words = Annotated[str, QueryParameter(name="q", max_length=200)]
+
+
+@get("/", opt=allow(Permission.DOMAINS_READ))
+async def show_domains(
+    grant: Given[Grant],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    domains: Given[Domains],
+    q: Words = "",
+) -> Template:
+    found = await domains.list(grant.tenant_id, grant.domain_ids)
+    wanted = q.strip().lower()
+    return Template(
+        "admin/domains/list.html",
+        context={
+            **_frame(session, session_cookies),
+            "may_write": grant.allows(Permission.DOMAINS_WRITE),
+            "q": q,
+            "rows": [
+                (domain, describe_domain(domain)) for domain in found if wanted in domain.name
+            ],
+        },
+    )
+
+
+@get("/new", opt=allow(Permission.DOMAINS_WRITE))
+async def show_new_domain(
+    session: Given[Session], session_cookies: Given[SessionCookies]
+) -> Template:
+    return _ask_for_name(session, session_cookies)
+
+
+@post("/", opt=allow(Permission.DOMAINS_WRITE))
+async def add_domain(
+    request: Request[Any, Any, Any],
+    grant: Given[Grant],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    domains: Given[Domains],
+) -> Template | Redirect:
+    """`name` of the form is the domain's."""
+    name = str((await request.form()).get("name", ""))
+    try:
+        domain = await domains.add(name, grant.tenant_id, vouched=False)
+    except (AlreadyExists, InvalidInput) as error:
+        return _ask_for_name(session, session_cookies, name=name, wrong=str(error))
+    return _to(domain)
+
+
+@get("/{domain_id:uuid}", opt=allow(Permission.DOMAINS_READ))
+async def show_domain(
+    domain_id: FromPath[UUID],
+    grant: Given[Grant],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    domains: Given[Domains],
+    domain_checks: Given[DomainChecks],
+) -> Template:
+    domain = await find_domain(domains, grant, domain_id)
+    checks = await domain_checks.list_checks(domain, _SHOWN_CHECKS)
+    newest = next((check for check in checks if check.sightings), None)
+    return Template(
+        "admin/domains/show.html",
+        context={
+            **_frame(session, session_cookies),
+            "may_write": grant.allows(Permission.DOMAINS_WRITE),
+            "domain": domain,
+            "standing": describe_domain(domain),
+            "records": describe_records(await domain_checks.list_records(domain), newest),
+            "checks": [(check, describe_check(check)) for check in checks],
+            "mailboxes": await domains.count_mailboxes(domain),
+            "recipient_policies": RECIPIENT_POLICIES,
+            "mta_sts_modes": MTA_STS_MODES,
+            "is_local": domain_checks.installation.mx_hosts[0] == "localhost",
+        },
+    )
+
+
+@post("/{domain_id:uuid}/check", opt=allow(Permission.DOMAINS_WRITE))
+async def check_domain(
+    domain_id: FromPath[UUID],
+    grant: Given[Grant],
+    domains: Given[Domains],
+    domain_checks: Given[DomainChecks],
+    rate_limits: Given[RateLimits],
+) -> Redirect:
+    """Looks at the records now, which takes some seconds at most."""
+    domain = await find_domain(domains, grant, domain_id)
+    await rate_limits.count(_CHECKS, "domain-check", str(domain.id))
+    await domain_checks.check(domain)
+    return _to(domain)
+
+
+@post("/{domain_id:uuid}/settings", opt=allow(Permission.DOMAINS_WRITE))
+async def change_domain(
+    request: Request[Any, Any, Any],
+    domain_id: FromPath[UUID],
+    grant: Given[Grant],
+    domains: Given[Domains],
+    doorbell: Given[Doorbell],
+) -> Redirect:
+    """`recipient_policy` and `mta_sts_mode` of the form, each where it is given."""
+    domain = await find_domain(domains, grant, domain_id)
+    form = await request.form()
+    if policy := str(form.get("recipient_policy", "")):
+        await domains.set_recipient_policy(domain, policy)
+    if mode := str(form.get("mta_sts_mode", "")):
+        await domains.set_mta_sts_mode(domain, mode)
+    await doorbell.ring(Bell.EVENTS)
+    return _to(domain)
+
+
+@get("/{domain_id:uuid}/delete", opt=allow(Permission.DOMAINS_WRITE))
+async def ask_to_remove_domain(
+    domain_id: FromPath[UUID],
+    grant: Given[Grant],
+    session: Given[Session],
+    session_cookies: Given[SessionCookies],
+    domains: Given[Domains],
+) -> Template:
+    domain = await find_domain(domains, grant, domain_id)
+    return Template(
+        "admin/domains/delete.html",
+        context={
+            **_frame(session, session_cookies),
+            "domain": domain,
+            "mailboxes": await domains.count_mailboxes(domain),
+        },
+    )
+
+
+@post("/{domain_id:uuid}/delete", opt=allow(Permission.DOMAINS_WRITE))
+async def remove_domain(
+    domain_id: FromPath[UUID], grant: Given[Grant], domains: Given[Domains]
+) -> Redirect:
+    await domains.remove(await find_domain(domains, grant, domain_id))
+    return Redirect(_DOMAINS, status_code=303)
+
+
+def _ask_for_name(
+    session: Session, session_cookies: SessionCookies, *, name: str = "", wrong: str = ""
+) -> Template:
+    return Template(
+        "admin/domains/new.html",
+        context={**_frame(session, session_cookies), "name": name[:253], "wrong": wrong},
+        status_code=400 if wrong else 200,
+    )
+
+
+def _frame(session: Session, session_cookies: SessionCookies) -> dict[str, str]:
+    return {
+        "signed_in_as": session.email,
+        "csrf_token": session_cookies.csrf_token(session),
+    }
+
+
+def _to(domain: Domain) -> Redirect:
+    return Redirect(f"{_DOMAINS}/{domain.id}", status_code=303)
+
+
+domains_router = Router(
+    _DOMAINS,
+    route_handlers=[
+        show_domains,
+        show_new_domain,
+        add_domain,
+        show_domain,
+        check_domain,
+        change_domain,
+        ask_to_remove_domain,
+        remove_domain,
+    ],
+)
