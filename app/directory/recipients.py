@@ -44,7 +44,8 @@ class Recipients:
         wanted = {form for address in addresses for form in (*_forms(address), _catch_all(address))}
         rows = await self.database.fetch(
             """select id, tenant_id, address, expires_at from mailbox
-            where address = any($1::text[]) and (expires_at is null or expires_at > $2)""",
+            where address = any($1::text[]) and detached_at is null
+                and (expires_at is null or expires_at > $2)""",
             sorted(wanted),
             self.clock.now(),
         )

@@ -202,6 +202,8 @@ async def _find_domain(connection: Connection, name: str, tenant_id: UUID) -> UU
 async def _refuse_mailbox(connection: Connection, pattern: str, domain_name: str) -> None:
     """A mailbox goes before a route, which would do nothing."""
     address = f"@{domain_name}" if pattern == ANY else f"{pattern}@{domain_name}"
-    if await connection.fetchval("select true from mailbox where address = $1", address):
+    if await connection.fetchval(
+        "select true from mailbox where address = $1 and detached_at is null", address
+    ):
         kind = "a catch-all mailbox" if pattern == ANY else f"a mailbox {address}"
         raise AlreadyExists(f"There is {kind} already, and its mail goes there.")

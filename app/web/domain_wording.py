@@ -130,8 +130,8 @@ def describe_records(records: Sequence[DnsRecord], newest: Check | None) -> Sequ
     """Each record with its sighting, if there is one: of hosts of one kind the first belongs to
     the first."""
     sightings: dict[Purpose, list[Sighting]] = {}
-    for sighting in newest.sightings if newest else ():
-        sightings.setdefault(sighting.purpose, []).append(sighting)
+    for seen in newest.sightings if newest else ():
+        sightings.setdefault(seen.purpose, []).append(seen)
     views = []
     for record in records:
         waiting = sightings.get(record.purpose)
