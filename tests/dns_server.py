@@ -1,8 +1,9 @@
 """A small DNS server on loopback: it answers what a test tells it to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -99,3 +100,25 @@ async def serving_dns(zone: Zone) -> AsyncIterator[Zone]:
         yield zone
     finally:
         transport.close()
+
+
+@contextmanager
+def serving_dns_beside(zone: Zone) -> Iterator[Zone]:
+    """The same for a test that is not asynchronous: in a thread, while the context lasts."""
+    started, loop = threading.Event(), asyncio.new_event_loop()
+    ended = asyncio.Event()
+
+    async def serve() -> None:
+        async with serving_dns(zone):
+            started.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield zone
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
