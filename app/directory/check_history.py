@@ -93,7 +93,7 @@ def _read(row: Record) -> Check:
         status=DomainStatus(row["status"]),
         changes=[DomainChange(change) for change in row["changes"]],
         outcome=CheckOutcome(row["outcome"]),
-        sightings=msgspec.json.decode(row["sightings"], type=list[Sighting]),
+        sightings=_read_sightings(row["sightings"]),
         times=row["times"],
         first_at=row["first_at"],
         last_at=row["last_at"],
@@ -104,5 +104,9 @@ def _is_alike(before: Check, check: Check) -> bool:
     if before.changes or check.changes:
         return False
     return (before.status, before.outcome) == (check.status, check.outcome) and (
-        msgspec.json.encode(before.sightings) == msgspec.json.encode(check.sightings)
+        before.sightings == _read_sightings(msgspec.json.encode(check.sightings))
     )
+
+
+def _read_sightings(stored: str | bytes) -> Sequence[Sighting]:
+    return msgspec.json.decode(stored, type=list[Sighting])

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.core.clock import Clock
 from app.core.encryption import Keyring
+from app.core.errors import NotFound
 from app.core.ids import Ids
 from app.directory.domain_records import DkimKey
 from app.directory.domains import Domain
@@ -35,13 +36,14 @@ class SigningKeys:
     ids: Ids
 
     async def ensure(self, domain: Domain) -> DkimKey:
-        """The public half of the domain's key, made unless it is there."""
+        """The public half of the domain's key, made unless it is there. Raises `NotFound` when the
+        domain was removed."""
         found = await self._find(domain)
         if found is None:
             await self._make(domain)
             found = await self._find(domain)
         if found is None:
-            raise LookupError("a signing key that was just made is not there")
+            raise NotFound("This domain was removed.")
         return found
 
     async def _find(self, domain: Domain) -> DkimKey | None:
