@@ -34,7 +34,7 @@ def add_domain(options: argparse.Namespace) -> None:
 def set_recipient_policy(options: argparse.Namespace) -> None:
     async def work(services: Services) -> None:
         domain = await services.domains.find_receiving(options.name)
-        await services.domains.set_recipient_policy(domain, options.policy)
+        await services.domains.change(domain, recipient_policy=options.policy)
         await services.doorbell.ring(Bell.EVENTS)
         _say(
             options,

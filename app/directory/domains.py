@@ -1,6 +1,6 @@
 """Domains that we receive for, and who owns them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
@@ -15,11 +15,14 @@ from app.core.secrets import new_token
 from app.directory.domain_policy import DomainState, DomainStatus
 from app.directory.mta_sts import MtaStsMode
 from app.directory.snapshot import RecipientPolicy
-from app.eventlog.append import EventLog
+from app.eventlog.append import EventLog, Transaction
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
 from app.mime.addresses import normalise_domain
 from app.storage.db.database import Connection, Database, Record
+
+ChangeRecorder = Callable[[Transaction, "Domain"], Awaitable[None]]
+"""Notes in the transaction of a change who made it."""
 
 MAX_PENDING = 100
 """Domains of one tenant that nobody has shown to be theirs, each of which we ask the DNS about."""
@@ -79,6 +82,7 @@ class Domains:
         *,
         vouched: bool,
         recipient_policy: RecipientPolicy = "reject_unknown",
+        record: ChangeRecorder | None = None,
     ) -> Domain:
         """Adds a domain to a tenant.
 
@@ -100,6 +104,8 @@ class Domains:
                     (domain_id, tenant_id, name, recipient_policy),
                     vouched=vouched,
                 )
+                if record:
+                    await record(transaction, domain)
                 if vouched:
                     transaction.tell(
                         NewEvent(
@@ -162,22 +168,34 @@ class Domains:
             raise NotFound(f"{name} is not a verified domain here.")
         return read_domain(row)
 
-    async def set_recipient_policy(self, domain: Domain, policy: str) -> None:
-        """Says what unknown addresses of the domain meet. The sidecar knows within seconds.
+    async def change(
+        self,
+        domain: Domain,
+        *,
+        recipient_policy: str | None = None,
+        mta_sts_mode: str | None = None,
+        record: ChangeRecorder | None = None,
+    ) -> None:
+        """Says what unknown addresses of the domain meet, which the sidecar knows within seconds,
+        and how the policy is meant that we serve for it; None leaves either as it is.
 
-        Raises `InvalidInput` for what is no policy.
+        Raises `InvalidInput` for what is no policy and no mode.
         """
+        policy = recipient_policy or domain.recipient_policy
+        mode = mta_sts_mode or domain.mta_sts_mode
         _require_one_of(policy, get_args(RecipientPolicy))
-        await self.database.execute(
-            "update domain set recipient_policy = $2 where id = $1", domain.id, policy
-        )
-
-    async def set_mta_sts_mode(self, domain: Domain, mode: str) -> None:
-        """Says how the policy is meant that we serve for the domain. Raises `InvalidInput`."""
         _require_one_of(mode, get_args(MtaStsMode))
-        await self.database.execute(
-            "update domain set mta_sts_mode = $2 where id = $1", domain.id, mode
-        )
+        if (policy, mode) == (domain.recipient_policy, domain.mta_sts_mode):
+            return
+        async with self.log.transaction() as transaction:
+            await transaction.connection.execute(
+                "update domain set recipient_policy = $2, mta_sts_mode = $3 where id = $1",
+                domain.id,
+                policy,
+                mode,
+            )
+            if record:
+                await record(transaction, domain)
 
     async def count_mailboxes(self, domain: Domain) -> int:
         """Those that receive, and those that only keep their mail."""
@@ -187,7 +205,7 @@ class Domains:
             )
         )
 
-    async def remove(self, domain: Domain) -> None:
+    async def remove(self, domain: Domain, *, record: ChangeRecorder | None = None) -> None:
         """Forgets the domain, what was seen of it, and its key. Mail for it is refused at once.
 
         Raises `InUse` while it has mailboxes: their mail is not to go with it unasked.
@@ -195,6 +213,8 @@ class Domains:
         try:
             async with self.log.transaction() as transaction:
                 await transaction.connection.execute("delete from domain where id = $1", domain.id)
+                if record:
+                    await record(transaction, domain)
                 transaction.tell(
                     NewEvent(
                         EventType.DOMAIN_REMOVED,

@@ -94,7 +94,8 @@ async def test_new_policy_of_a_domain_is_followed(
         ("reject_unknown", RecipientVerdict.UNKNOWN),
     ):
         domains = mailroom.services.domains
-        await domains.set_recipient_policy(await domains.find_receiving("Example.TEST"), policy)
+        domain = await domains.find_receiving("Example.TEST")
+        await domains.change(domain, recipient_policy=policy)
         await until(lambda v=verdict: snapshot.resolve("nobody@example.test") is v)
 
 
@@ -121,7 +122,7 @@ async def test_domain_of_temporary_inboxes_does_not_tell_which_exist(
     assert snapshot.resolve(f"never@{domain}") is RecipientVerdict.ACCEPT
     await services.inboxes.delete(inbox.token)
     domain = await services.domains.find_receiving("example.test")
-    await services.domains.set_recipient_policy(domain, "reply_after_data")
+    await services.domains.change(domain, recipient_policy="reply_after_data")
     await until(lambda: snapshot.resolve("x@example.test") is RecipientVerdict.REFUSE_AFTER_DATA)
     assert snapshot.resolve(inbox.address) is RecipientVerdict.ACCEPT
 

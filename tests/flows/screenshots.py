@@ -1,5 +1,6 @@
 """Pictures of every page, wide and narrow, light and dark, into docs/screenshots."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from browser import ARGUMENTS, PROGRAM
+from dns_server import Zone, serving_dns_beside
 from pillarbox import Inbox, Pillarbox, installation, send, wait_until
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
@@ -76,10 +78,17 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for picture in FOLDER.glob("*.png"):
         picture.unlink()
-    with installation() as pillarbox, sync_playwright() as playwright:
+    with (
+        serving_dns_beside(Zone()) as zone,
+        installation(
+            DNS_RESOLVERS="{}:{}".format(*zone.address), SMTP_HOSTNAME="mx.pillarbox.example"
+        ) as pillarbox,
+        sync_playwright() as playwright,
+    ):
         pillarbox.start()
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         scene = prepare(pillarbox, browser)
+        set_up_domain(pillarbox, zone)
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):
                 take(browser, scene, width, height, scheme)
@@ -96,6 +105,16 @@ def prepare(pillarbox: Pillarbox, browser: Browser) -> Scene:
     fill(pillarbox, MAILBOXES, len(MAILS))
     be_refused(pillarbox)
     return Scene(pillarbox, temporary, empty, arrange(pillarbox, browser))
+
+
+def set_up_domain(pillarbox: Pillarbox, zone: Zone) -> None:
+    """One whose records are half there, beside the one that an operator vouches for."""
+    pillarbox.run("domain", "add", "quay.example", "--tenant", "Pillarbox", "--verify")
+    said = json.loads(pillarbox.run("domain", "records", "quay.example", "--json"))
+    zone.add_text("_pillarbox.quay.example", said["records"][0]["value"])
+    zone.add("quay.example", "MX", "10 mx.pillarbox.example.")
+    zone.add_text("quay.example", "v=spf1 include:_spf.elsewhere.example -all")
+    pillarbox.run("domain", "check", "quay.example")
 
 
 def fill(pillarbox: Pillarbox, addresses: tuple[str, ...] | list[str], number: int) -> None:
@@ -274,6 +293,11 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
         page.get_by_role("link", name=re.compile("Remove|Revoke")).click()
         page.locator(".pane .form").wait_for()
         picture(f"{name}-remove")
+    page.goto(f"{url}/admin/domains")
+    picture("admin-domains")
+    page.get_by_role("link", name="quay.example").click()
+    page.get_by_role("heading", name="DNS records").wait_for()
+    picture("admin-domain")
     page.goto(f"{url}/design")
     picture("design")
 

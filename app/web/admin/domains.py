@@ -137,10 +137,11 @@ async def change_domain(
     """`recipient_policy` and `mta_sts_mode` of the form, each where it is given."""
     domain = await find_domain(domains, grant, domain_id)
     form = await request.form()
-    if policy := str(form.get("recipient_policy", "")):
-        await domains.set_recipient_policy(domain, policy)
-    if mode := str(form.get("mta_sts_mode", "")):
-        await domains.set_mta_sts_mode(domain, mode)
+    await domains.change(
+        domain,
+        recipient_policy=str(form.get("recipient_policy", "")) or None,
+        mta_sts_mode=str(form.get("mta_sts_mode", "")) or None,
+    )
     await doorbell.ring(Bell.EVENTS)
     return _to(domain)
 

@@ -182,8 +182,8 @@ async def test_mail_for_nobody_is_discarded_where_the_domain_accepts_everything(
     mailroom: Mailroom,
 ) -> None:
     domains = mailroom.services.domains
-    await domains.set_recipient_policy(
-        await domains.find_receiving("example.test"), "accept_and_discard"
+    await domains.change(
+        await domains.find_receiving("example.test"), recipient_policy="accept_and_discard"
     )
     await mailroom.spool(compose(), "nobody@example.test")
     await mailroom.spool(compose(), "nobody@example.test", mailroom.mailbox.address)

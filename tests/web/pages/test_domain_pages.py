@@ -184,7 +184,7 @@ async def test_policy_is_served_while_the_domain_receives(
     )
     assert answer.headers["content-type"].startswith("text/plain")
     assert "set-cookie" not in answer.headers
-    await services.domains.set_mta_sts_mode(domain, "enforce")
+    await services.domains.change(domain, mta_sts_mode="enforce")
     assert "mode: enforce\r\n" in (await fetch("mta-sts.acme.example")).text
     for host in ("acme.example", "mta-sts.other.example", "mta-sts.", "mta-sts.é.example"):
         assert (await fetch(host)).status_code == 404
