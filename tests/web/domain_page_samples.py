@@ -41,7 +41,11 @@ def make_domain_pages(
         ("domains, none", f"{_FOLDER}/list.html", {**listed, "rows": []}),
         ("domains, not found", f"{_FOLDER}/list.html", {**listed, "rows": [], "q": hostile}),
         ("domain, new", f"{_FOLDER}/new.html", {**frame, "name": "", "wrong": ""}),
-        ("domain, wrong", f"{_FOLDER}/new.html", {**frame, "name": hostile, "wrong": hostile}),
+        (
+            "domain, wrong",
+            f"{_FOLDER}/new.html",
+            {**frame, "name": hostile, "wrong": "That is no name."},
+        ),
         ("domain, unchecked", f"{_FOLDER}/show.html", {**_shown(frame, pending), "checks": []}),
         *(
             (
@@ -117,7 +121,7 @@ def _checks(now: datetime, hostile: str) -> list[Check]:
             "acme.example",
             state,
             (hostile, "v=spf1 -all"),
-            hostile,
+            "It lacks mx.",
             {"192.0.2.1:53": state, "192.0.2.2:53": RecordState.UNKNOWN},
         )
         for purpose, state in zip(Purpose, states, strict=True)
