@@ -1,7 +1,7 @@
 """The DNS records of domains over the API, and checks of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from app.directory.domain_records import DnsRecord
 from app.directory.domains import Domains
 from app.directory.sightings import Sighting
 from app.web.access import find_domain
+from app.web.api.openapi import shown
+from app.web.api.writing import without_transaction
 from app.web.domain_wording import describe_records
 from app.web.given import Given
 from app.web.guards import allow
@@ -82,21 +84,62 @@ class DomainCheckList(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
-@get("/{domain_id:uuid}/records", opt=allow(Permission.DOMAINS_READ))
+_RECORD = DomainRecord(
+    purpose="mx",
+    name="acme.example",
+    type="MX",
+    value="10 mx.pillarbox.example.",
+    why="Brings your mail here.",
+    required=True,
+    state="found",
+    seen=["mx.pillarbox.example"],
+    note="",
+)
+_CHECK = DomainCheck(
+    status="verified",
+    outcome="concluded",
+    changes=["verified"],
+    times=1,
+    first_at=datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
+    last_at=datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
+    sightings=[
+        RecordSighting(
+            purpose="mx",
+            name="acme.example",
+            state="found",
+            seen=["mx.pillarbox.example"],
+            note="",
+            by={"192.0.2.1:53": "found", "192.0.2.2:53": "found", "192.0.2.3:53": "unknown"},
+        )
+    ],
+)
+
+
+@get(
+    "/{domain_id:uuid}/records",
+    operation_id="list_domain_records",
+    summary="List the DNS records of a domain",
+    opt=shown(answer=DomainRecordList([_RECORD])),
+)
 async def list_domain_records(
     domain_id: FromPath[UUID],
     grant: Given[Grant],
     domains: Given[Domains],
     domain_checks: Given[DomainChecks],
 ) -> DomainRecordList:
-    """The DNS records that the domain should have."""
+    """The DNS records that the domain should have, and what the newest check saw of each."""
     domain = await find_domain(domains, grant, domain_id)
     newest = next(iter(await domain_checks.list_checks(domain, 1)), None)
     views = describe_records(await domain_checks.list_records(domain), newest)
     return DomainRecordList([_record(view.record, view.sighting) for view in views])
 
 
-@get("/{domain_id:uuid}/checks", opt=allow(Permission.DOMAINS_READ))
+@get(
+    "/{domain_id:uuid}/checks",
+    operation_id="list_domain_checks",
+    summary="List the checks of a domain",
+    opt=shown(answer=DomainCheckList([_CHECK])),
+)
 async def list_domain_checks(
     domain_id: FromPath[UUID],
     grant: Given[Grant],
@@ -104,13 +147,23 @@ async def list_domain_checks(
     domain_checks: Given[DomainChecks],
     limit: Newest = 30,
 ) -> DomainCheckList:
-    """What was seen of the domain's records, and what came of it."""
+    """What was seen of the domain's records, the newest first, and what came of it."""
     domain = await find_domain(domains, grant, domain_id)
     checks = await domain_checks.list_checks(domain, limit)
     return DomainCheckList([_check(check) for check in checks])
 
 
-@post("/{domain_id:uuid}/check", opt=allow(Permission.DOMAINS_WRITE), status_code=200)
+@post(
+    "/{domain_id:uuid}/check",
+    operation_id="check_domain",
+    summary="Check a domain now",
+    status_code=200,
+    opt={
+        **allow(Permission.DOMAINS_WRITE),
+        **without_transaction(),
+        **shown(answer=_CHECK),
+    },
+)
 async def check_domain_now(
     domain_id: FromPath[UUID],
     grant: Given[Grant],
@@ -118,7 +171,8 @@ async def check_domain_now(
     domain_checks: Given[DomainChecks],
     rate_limits: Given[RateLimits],
 ) -> DomainCheck:
-    """Looks at the records now and does what follows from them. Takes some seconds at most."""
+    """Looks at the records now and does what follows from them. Takes some seconds at most. A
+    domain is checked 20 times a minute at most."""
     domain = await find_domain(domains, grant, domain_id)
     await rate_limits.count(_CHECKS, "domain-check", str(domain.id))
     return _check(await domain_checks.check(domain))
@@ -163,5 +217,6 @@ def _check(check: Check) -> DomainCheck:
 domain_checks_router = Router(
     "/domains",
     route_handlers=[list_domain_records, list_domain_checks, check_domain_now],
+    opt=allow(Permission.DOMAINS_READ),
     tags=["domains"],
 )
