@@ -26,7 +26,9 @@ from app.web.given import Given
 from app.web.guards import allow
 
 _CHECKS = RateLimitItemPerMinute(20)
-Newest = Annotated[int, QueryParameter(name="limit", ge=1, le=KEPT)]
+Newest = Annotated[
+    int, QueryParameter(name="limit", ge=1, le=KEPT, description="How many at most.")
+]
 
 
 class DomainRecord(msgspec.Struct, frozen=True):
