@@ -9,6 +9,7 @@ from piccolo.engine.postgres import PostgresEngine
 
 from app.access.audit import Audit
 from app.access.directory import DirectoryChanges
+from app.access.domain_changes import DomainChanges
 from app.access.idempotency import Writes
 from app.access.keys import ApiKeys
 from app.access.magic_link import MagicLinkMail
@@ -106,6 +107,7 @@ class Services:
     log: EventLog
     tenants: Tenants
     domains: Domains
+    domain_changes: DomainChanges
     domain_checks: DomainChecks
     domain_notices: DomainNotices
     mailboxes: Mailboxes
@@ -276,6 +278,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         log=log,
         tenants=tenants,
         domains=domains,
+        domain_changes=DomainChanges(domains, audit),
         domain_checks=DomainChecks(
             database,
             log,

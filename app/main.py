@@ -23,6 +23,7 @@ from app.core.log import configure_logging
 from app.settings import read_settings
 from app.storage.spool.port import SpoolWriter
 from app.web.admin.audit import admin_audit_router
+from app.web.admin.domains import admin_domains_router
 from app.web.admin.jobs import admin_jobs_router
 from app.web.admin.keys import admin_keys_router
 from app.web.admin.mailboxes import admin_mailboxes_router
@@ -33,7 +34,6 @@ from app.web.admin.routes import admin_routes_router
 from app.web.admin.settings import admin_settings_router
 from app.web.admin.tenants import admin_tenants_router
 from app.web.admin.users import admin_users_router
-from app.web.admin.domains import domains_router
 from app.web.api.audit import audit_router
 from app.web.api.callers import Callers, tell_allowance
 from app.web.api.docs import docs_router
@@ -127,7 +127,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     admin_settings_router,
     admin_tenants_router,
     admin_jobs_router,
-    domains_router,
+    admin_domains_router,
     outbox_router,
     download_raw,
     link_raw_zip,
@@ -221,6 +221,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "egress": services.egress,
         "blobs": services.blobs,
         "domains": services.domains,
+        "domain_changes": services.domain_changes,
         "domain_checks": services.domain_checks,
         "mailboxes": services.mailboxes,
         "keys": services.keys,

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from app.access.grants import COMMAND_LINE
 from app.assembly import Services
 from app.cli.installation import with_services
 from app.storage.doorbell import Bell
@@ -19,7 +20,9 @@ def create_tenant(options: argparse.Namespace) -> None:
 def add_domain(options: argparse.Namespace) -> None:
     async def work(services: Services) -> None:
         tenant = await services.tenants.find(options.tenant)
-        domain = await services.domains.add(options.name, tenant.id, vouched=not options.verify)
+        domain = await services.domain_changes.add(
+            COMMAND_LINE, tenant.id, options.name, vouched=not options.verify
+        )
         _say(
             options,
             f"Domain {domain.name} is {domain.status}.",
@@ -34,7 +37,7 @@ def add_domain(options: argparse.Namespace) -> None:
 def set_recipient_policy(options: argparse.Namespace) -> None:
     async def work(services: Services) -> None:
         domain = await services.domains.find_receiving(options.name)
-        await services.domains.change(domain, recipient_policy=options.policy)
+        await services.domain_changes.change(COMMAND_LINE, domain, recipient_policy=options.policy)
         await services.doorbell.ring(Bell.EVENTS)
         _say(
             options,

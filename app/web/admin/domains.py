@@ -8,6 +8,7 @@ from litestar import Request, Router, get, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
+from app.access.domain_changes import DomainChanges
 from app.access.grants import Grant
 from app.access.permissions import Permission
 from app.access.rate_limits import RateLimits
@@ -71,12 +72,12 @@ async def add_domain(
     grant: Given[Grant],
     session: Given[Session],
     session_cookies: Given[SessionCookies],
-    domains: Given[Domains],
+    domain_changes: Given[DomainChanges],
 ) -> Template | Redirect:
     """`name` of the form is the domain's."""
     name = str((await request.form()).get("name", ""))
     try:
-        domain = await domains.add(name, grant.tenant_id, vouched=False)
+        domain = await domain_changes.add(grant.actor, grant.tenant_id, name)
     except (AlreadyExists, InvalidInput) as error:
         return _ask_for_name(session, session_cookies, name=name, wrong=str(error))
     return _to(domain)
@@ -132,12 +133,14 @@ async def change_domain(
     domain_id: FromPath[UUID],
     grant: Given[Grant],
     domains: Given[Domains],
+    domain_changes: Given[DomainChanges],
     doorbell: Given[Doorbell],
 ) -> Redirect:
     """`recipient_policy` and `mta_sts_mode` of the form, each where it is given."""
     domain = await find_domain(domains, grant, domain_id)
     form = await request.form()
-    await domains.change(
+    await domain_changes.change(
+        grant.actor,
         domain,
         recipient_policy=str(form.get("recipient_policy", "")) or None,
         mta_sts_mode=str(form.get("mta_sts_mode", "")) or None,
@@ -167,9 +170,12 @@ async def ask_to_remove_domain(
 
 @post("/{domain_id:uuid}/delete", opt=allow(Permission.DOMAINS_WRITE))
 async def remove_domain(
-    domain_id: FromPath[UUID], grant: Given[Grant], domains: Given[Domains]
+    domain_id: FromPath[UUID],
+    grant: Given[Grant],
+    domains: Given[Domains],
+    domain_changes: Given[DomainChanges],
 ) -> Redirect:
-    await domains.remove(await find_domain(domains, grant, domain_id))
+    await domain_changes.remove(grant.actor, await find_domain(domains, grant, domain_id))
     return Redirect(_DOMAINS, status_code=303)
 
 
@@ -194,7 +200,7 @@ def _to(domain: Domain) -> Redirect:
     return Redirect(f"{_DOMAINS}/{domain.id}", status_code=303)
 
 
-domains_router = Router(
+admin_domains_router = Router(
     _DOMAINS,
     route_handlers=[
         show_domains,

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from mailroom import Mailroom
 
+from app.access.grants import COMMAND_LINE
 from app.directory.domains import Domain
 
 
@@ -14,8 +15,8 @@ async def domain(mailroom: Mailroom) -> Domain:
 
 async def bearer(mailroom: Mailroom, *scopes: str, **limits: object) -> dict[str, str]:
     keys, tenant_id = mailroom.services.keys, mailroom.mailbox.tenant_id
-    key = await keys.create(tenant_id, scopes, **limits)  # type: ignore[arg-type]
-    return {"authorization": f"Bearer {key}"}
+    minted = await keys.create(COMMAND_LINE, tenant_id, scopes, **limits)  # type: ignore[arg-type]
+    return {"authorization": f"Bearer {minted.key}"}
 
 
 async def test_records_have_their_state_once_they_were_looked_for(
@@ -53,7 +54,8 @@ async def test_key_needs_the_scope_and_the_domain(
         await web.get(f"/api/v1/domains/{other.id}/records", headers=limited)
     ).status_code == 200
     stranger = await services.tenants.create("Stranger", "developer")
-    key = await services.keys.create(stranger.id, ["domains:read", "domains:write"])
-    theirs = {"authorization": f"Bearer {key}"}
+    scopes = ["domains:read", "domains:write"]
+    minted = await services.keys.create(COMMAND_LINE, stranger.id, scopes)
+    theirs = {"authorization": f"Bearer {minted.key}"}
     assert (await web.get(f"{path}/checks", headers=theirs)).status_code == 404
     assert (await web.post(f"{path}/check", headers=theirs)).status_code == 404

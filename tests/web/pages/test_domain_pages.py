@@ -128,6 +128,15 @@ async def test_domain_is_removed_after_a_question(
     assert "refused from now on" in (await web.get(f"{path}/delete")).text
     assert (await send(web, f"{path}/delete")).headers["location"] == "/admin/domains"
     assert (await web.get(path)).status_code == 404
+    rows = await services.database.fetch(
+        """select action, actor_name, facts from audit_entry
+        where subject_type = 'domain' order by number"""
+    )
+    assert [(row["action"], row["actor_name"]) for row in rows] == [
+        ("access.domain_added", "admin@acme.example"),
+        ("access.domain_removed", "admin@acme.example"),
+    ]
+    assert all("acme.example" in row["facts"] for row in rows)
 
 
 async def test_viewer_sees_domains_and_changes_nothing(
