@@ -13,10 +13,15 @@ from app.access.domain_changes import DomainChanges
 from app.access.idempotency import Writes
 from app.access.keys import ApiKeys
 from app.access.magic_link import MagicLinkMail
+from app.access.oidc import OpenIdProviders
 from app.access.rate_limits import RateLimits
 from app.access.sessions import Sessions
 from app.access.sign_in import SignIn
+from app.access.sign_in_policy import SignInPolicies
 from app.access.sign_in_requests import SignInRequests
+from app.access.sign_in_settings import SignInSettings
+from app.access.single_sign_on import SingleSignOn
+from app.access.sso_connections import SsoConnections
 from app.access.tenant_visits import TenantVisits
 from app.access.users import Users
 from app.consumers.authentication import Authentication
@@ -120,6 +125,10 @@ class Services:
     sessions: Sessions
     sign_in: SignIn
     sign_in_requests: SignInRequests
+    sign_in_policies: SignInPolicies
+    sso_connections: SsoConnections
+    sign_in_settings: SignInSettings
+    single_sign_on: SingleSignOn
     outbox: Outbox
     rate_limits: RateLimits
     writes: Writes
@@ -251,6 +260,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     blobs = CountedBlobs(open_blobs(settings))
     egress = Egress(settings.egress_allow)
     keyring = Keyring(settings.encryption_keys)
+    sign_in_policies = SignInPolicies(database)
+    sso_connections = SsoConnections(database, keyring, clock)
     log = EventLog(database, doorbell, clock, ids)
     audit = Audit(database, clock, ids)
     sessions = Sessions(database, log, clock, ids)
@@ -299,6 +310,19 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         sessions=sessions,
         sign_in=SignIn(database, log, sessions, rate_limits, settings.secret_key, clock, ids),
         sign_in_requests=sign_in_requests,
+        sign_in_policies=sign_in_policies,
+        sign_in_settings=SignInSettings(sign_in_policies, sso_connections, sessions, log, audit),
+        sso_connections=sso_connections,
+        single_sign_on=SingleSignOn(
+            sso_connections,
+            OpenIdProviders(egress, clock, https_only=settings.production),
+            log,
+            audit,
+            sessions,
+            clock,
+            ids,
+            public_url=settings.public_url,
+        ),
         outbox=open_outbox(settings, ids),
         rate_limits=rate_limits,
         writes=Writes(log, clock, ids),

@@ -32,6 +32,7 @@ from app.web.admin.page import AdminPages
 from app.web.admin.quarantine import admin_quarantine_router
 from app.web.admin.routes import admin_routes_router
 from app.web.admin.settings import admin_settings_router
+from app.web.admin.sign_in import sign_in_settings_router
 from app.web.admin.tenants import admin_tenants_router
 from app.web.admin.users import admin_users_router
 from app.web.api.audit import audit_router
@@ -80,6 +81,12 @@ from app.web.pages.sign_in import (
     use_code,
     use_sign_in,
 )
+from app.web.pages.single_sign_on import (
+    JourneyCookie,
+    ProviderOffer,
+    come_back,
+    show_signed_out,
+)
 from app.web.pages.start import create_inbox, show_start
 from app.web.pages.temporary import temporary_router
 from app.web.problems import handle_error
@@ -110,12 +117,15 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     search_router,
     show_sign_in_form,
     ask_for_link,
+    come_back,
+    show_signed_out,
     show_code_form,
     use_code,
     show_sign_in,
     use_sign_in,
     sign_out,
     settings_router,
+    sign_in_settings_router,
     show_refusals,
     show_overview,
     admin_users_router,
@@ -210,6 +220,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         random_bytes=services.ids.random_bytes,
     )
     description = Description()
+    journey_cookie = JourneyCookie(secure=cookies.secure)
     parts: Mapping[str, object] = {
         "description": description,
         "settings": services.settings,
@@ -229,6 +240,13 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "sessions": services.sessions,
         "sign_in": services.sign_in,
         "sign_in_requests": services.sign_in_requests,
+        "sign_in_settings": services.sign_in_settings,
+        "sso_connections": services.sso_connections,
+        "single_sign_on": services.single_sign_on,
+        "journey_cookie": journey_cookie,
+        "provider_offer": ProviderOffer(
+            services.single_sign_on, services.sign_in_policies, journey_cookie
+        ),
         "outbox": services.outbox,
         "rate_limits": services.rate_limits,
         "inboxes": services.inboxes,
@@ -268,6 +286,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         guards=[
             Guard(
                 cookies,
+                services.sign_in_policies,
                 services.settings.trusted_proxies,
                 services.settings.public_url,
             )

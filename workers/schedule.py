@@ -49,6 +49,7 @@ async def forget_undo_steps(context: dict[Any, Any]) -> int:
 
 async def remove_ended_sessions(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
+    await services.single_sign_on.remove_old()
     return await services.sessions.remove_ended() + await services.sign_in.remove_old_links()
 
 

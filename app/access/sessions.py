@@ -41,6 +41,7 @@ class EndReason(StrEnum):
 
     BY_USER = "by_user"
     SIGNED_IN_ANEW = "signed_in_anew"
+    PROVIDER_CHANGED = "provider_changed"
     TOKEN_REUSED = "token_reused"  # noqa: S105
     REMOVED = "removed"
 
@@ -251,23 +252,13 @@ class Sessions:
 
     async def end_others(self, session: Session) -> int:
         """Ends every other session of this session's user. How many there were."""
-        ended = 0
-        while True:
-            async with self.log.transaction() as transaction:
-                rows = await transaction.connection.fetch(
-                    """delete from session where id in (
-                        select id from session where user_id = $1 and id <> $2 limit $3
-                    ) returning id""",
-                    session.user_id,
-                    session.id,
-                    MAX_EVENTS_PER_APPEND,
-                )
-                transaction.tell(
-                    *(self._ended(row["id"], session.user_id, EndReason.BY_USER) for row in rows)
-                )
-            ended += len(rows)
-            if len(rows) < MAX_EVENTS_PER_APPEND:
-                return ended
+        return await self._end_all(
+            "user_id = $1 and id <> $2", [session.user_id, session.id], EndReason.BY_USER
+        )
+
+    async def end_of_provider(self, tenant_id: UUID) -> int:
+        """Ends every session that this tenant's provider vouched for. How many there were."""
+        return await self._end_all("sso_tenant_id = $1", [tenant_id], EndReason.PROVIDER_CHANGED)
 
     async def end_all(self, transaction: Transaction, user_id: UUID, reason: EndReason) -> None:
         """Ends every session of this user, in the caller's transaction; of very many the newest
@@ -287,6 +278,21 @@ class Sessions:
             now - IDLE_TTL,
         )
         return len(rows)
+
+    async def _end_all(self, which: str, arguments: Sequence[UUID], reason: EndReason) -> int:
+        ended = 0
+        while True:
+            async with self.log.transaction() as transaction:
+                rows = await transaction.connection.fetch(
+                    f"""delete from session where id in (
+                        select id from session where {which} limit {MAX_EVENTS_PER_APPEND}
+                    ) returning id, user_id""",
+                    *arguments,
+                )
+                transaction.tell(*(self._ended(row["id"], row["user_id"], reason) for row in rows))
+            ended += len(rows)
+            if len(rows) < MAX_EVENTS_PER_APPEND:
+                return ended
 
     async def _end_reused(self, session: Session) -> None:
         try:

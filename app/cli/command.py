@@ -70,12 +70,7 @@ def _add_processes(verbs: _Verbs) -> None:
 
 
 def _add_directory(verbs: _Verbs) -> None:
-    create = _add_noun(
-        verbs, "tenant", "create", "app.cli.directory:create_tenant", "own domains and mail"
-    )
-    create.add_argument("name")
-    create.add_argument("--plan", required=True, help="developer, temporary or enterprise")
-
+    _add_tenant(verbs)
     _add_domain(verbs)
 
     add = _add_noun(verbs, "mailbox", "add", "app.cli.directory:add_mailbox", "host an address")
@@ -118,6 +113,22 @@ def _add_key(verbs: _Verbs) -> None:
         _talk_to_installation(action, run)
     for action in (revoke, rotate):
         action.add_argument("key", help="its id, or its first 8 characters")
+
+
+def _add_tenant(verbs: _Verbs) -> None:
+    group = verbs.add_parser("tenant", help="own domains and mail")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    create = actions.add_parser("create", help="own domains and mail")
+    create.add_argument("name")
+    create.add_argument("--plan", required=True, help="developer, temporary or enterprise")
+    _talk_to_installation(create, "app.cli.directory:create_tenant")
+
+    allowed = actions.add_parser("allow-from", help="say from where it may be administered")
+    allowed.add_argument("name")
+    which = allowed.add_mutually_exclusive_group(required=True)
+    which.add_argument("networks", nargs="*", default=[], metavar="NETWORK")
+    which.add_argument("--clear", action="store_true", help="from anywhere")
+    _talk_to_installation(allowed, "app.cli.directory:allow_from")
 
 
 def _add_domain(verbs: _Verbs) -> None:

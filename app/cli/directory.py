@@ -4,6 +4,7 @@ import argparse
 import json
 
 from app.access.grants import COMMAND_LINE
+from app.access.sign_in_policy import parse_networks
 from app.assembly import Services
 from app.cli.installation import with_services
 from app.storage.doorbell import Bell
@@ -13,6 +14,19 @@ def create_tenant(options: argparse.Namespace) -> None:
     async def work(services: Services) -> None:
         tenant = await services.tenants.create(options.name, options.plan)
         _say(options, f"Tenant {tenant.name} is made.", id=tenant.id, name=tenant.name)
+
+    with_services(options.data, work)
+
+
+def allow_from(options: argparse.Namespace) -> None:
+    """The way back in for owners who locked themselves out."""
+    networks = parse_networks(" ".join(options.networks))
+
+    async def work(services: Services) -> None:
+        tenant = await services.tenants.find(options.name)
+        await services.sign_in_settings.set_admin_networks(tenant.id, networks, COMMAND_LINE)
+        whence = ", ".join(networks) or "anywhere"
+        _say(options, f"{tenant.name} is administered from {whence}.", networks=networks)
 
     with_services(options.data, work)
 

@@ -16,6 +16,7 @@ from litestar.handlers import BaseRouteHandler
 from app.access.grants import Actor, Grant
 from app.access.permissions import ROLE_PERMISSIONS, Permission
 from app.access.sessions import Session
+from app.access.sign_in_policy import SignInPolicies
 from app.core.errors import NotAllowed, Unauthenticated
 from app.settings import Networks
 from app.web.api.callers import find_caller, read_bearer
@@ -26,6 +27,15 @@ from app.web.origin import require_own_origin
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPT = "access"
 _API_PREFIX = "/api/"
+_ADMIN_PREFIXES = ("/admin", "/api/v1/admin")
+_ADMINISTERING = frozenset(
+    {
+        Permission.ADMIN,
+        Permission.OWNER,
+        Permission.DOMAINS_WRITE,
+        Permission.MAILBOXES_WRITE,
+    }
+)
 
 
 class Door(Enum):
@@ -88,6 +98,7 @@ class Guard:
     """
 
     cookies: SessionCookies
+    policies: SignInPolicies
     trusted_proxies: Networks
     public_url: str
 
@@ -111,6 +122,8 @@ class Guard:
             raise NotAllowed("This is for those who run this installation.")
         if rule.permission is not None:
             grant.require(rule.permission)
+        if _administers(request.scope["path"], rule):
+            await self.policies.require_admin_network(grant.tenant_id, grant.actor.address)
         if is_write and not is_api:
             await self.cookies.check_form(request, request.scope["user"])
 
@@ -137,6 +150,11 @@ def _by_key(request: Request[Any, Any, Any]) -> Grant:
         read_bearer(request)
         raise Unauthenticated("The API key is not valid.")
     return caller.grant
+
+
+def _administers(path: str, rule: Rule) -> bool:
+    """Whether a route is for those who run a tenant, by its place or by whom it lets in."""
+    return path.startswith(_ADMIN_PREFIXES) or rule.permission in _ADMINISTERING
 
 
 def granted(request: Request[Any, Any, Any]) -> Grant:

@@ -39,6 +39,21 @@ def test_key_is_printed_alone_when_everything_before_it_was_set_up(
     assert re.fullmatch(r"[0-9a-f]{64}\n", capsys.readouterr().out)
 
 
+def test_owners_who_locked_themselves_out_are_let_in_again(
+    installed: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(line: str) -> str:
+        assert main(line.split()) == 0, line
+        return capsys.readouterr().out.strip()
+
+    run("tenant create Acme --plan enterprise")
+    said = run("tenant allow-from Acme 192.0.2.7 2001:db8::/32")
+    assert said == "Acme is administered from 192.0.2.7/32, 2001:db8::/32."
+    assert run("tenant allow-from Acme --clear") == "Acme is administered from anywhere."
+    assert main(["tenant", "allow-from", "Acme", "office"]) == 1
+    assert "neither an address nor a network" in capsys.readouterr().err
+
+
 def test_keys_are_listed_replaced_and_revoked(
     installed: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

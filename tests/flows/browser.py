@@ -47,10 +47,10 @@ class Account:
     sign_in_url: str
 
 
-def create_account(pillarbox: Pillarbox, name: str) -> Account:
+def create_account(pillarbox: Pillarbox, name: str, plan: str = "developer") -> Account:
     """A tenant of its own with one domain, one mailbox and one user, by the command line."""
     address, email = f"box@{name}.test", f"person@{name}.test"
-    pillarbox.run("tenant", "create", name, "--plan", "developer")
+    pillarbox.run("tenant", "create", name, "--plan", plan)
     pillarbox.run("domain", "add", f"{name}.test", "--tenant", name)
     pillarbox.run("mailbox", "add", address, "--tenant", name)
     said = pillarbox.run("user", "add", email, "--tenant", name, "--role", "owner")

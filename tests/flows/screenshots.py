@@ -242,6 +242,10 @@ def show_to_visitors(page: Page, scene: Scene, picture: Callable[[str], None]) -
     picture("temporary-message")
     page.goto(f"{scene.pillarbox.url}/sign-in")
     picture("sign-in")
+    page.get_by_label("Your e-mail address").fill("ada@harbour.test")
+    page.get_by_role("button", name="Send me a link").click()
+    page.get_by_label("6 digits").wait_for()
+    picture("sign-in-code")
     page.goto(f"{scene.pillarbox.url}/t/nothing")
     picture("not-found")
 
@@ -298,6 +302,8 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
     page.get_by_role("link", name="quay.example").click()
     page.get_by_role("heading", name="DNS records").wait_for()
     picture("admin-domain")
+    page.goto(f"{url}/admin/settings/sign-in")
+    picture("sign-in-settings")
     page.goto(f"{url}/design")
     picture("design")
 

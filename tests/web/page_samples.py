@@ -11,6 +11,8 @@ from domain_page_samples import make_domain_pages
 from markupsafe import Markup
 
 from app.access.sessions import SessionView, SignInMethod, TenantChoice
+from app.access.sign_in_policy import SignInPolicy
+from app.access.sso_connections import SsoConnection
 from app.inbox.listing import LabelView, MessageRow
 from app.inbox.reading import AttachmentView, MessageView
 from app.inbox.refused import RefusedRow
@@ -278,8 +280,13 @@ def make_pages() -> list[Page]:
             )
             for state, left in (("asked", 0), ("wrong", 4), ("wrong", 1), ("wrong", 0), ("over", 0))
         ),
+        Page("provider", "sign_in/sso.html", {**_PROVIDER, "url": _PROVIDER_URL}),
+        Page("provider, no mail", "sign_in/sso.html", {**_PROVIDER, "allows_mail": False}),
+        Page("provider refused", "sign_in/sso_failed.html", {"reason": "It did not."}),
         Page("link refused", "sign_in/refused.html", {}),
         Page("signed out", "sign_in/signed_out.html", {}),
+        Page("signed out, not there", "sign_in/signed_out.html", _SIGNED_OUT),
+        *_make_sign_in_settings(),
         *_make_search_pages(),
         *(
             Page(f"error {status}", "errors/problem.html", _error(status))
@@ -296,7 +303,61 @@ _ASK = {
     "next_path": '/inbox?"><script>alert(1)</script>',
     "is_set_up": True,
 }
+_PROVIDER_URL = "https://login.acme.example/authorize?a=1&b=2"
+_PROVIDER = {
+    "url": "",
+    "email": HOSTILE,
+    "next_path": _ASK["next_path"],
+    "host": "login.acme.example",
+    "allows_mail": True,
+}
+_SIGNED_OUT = {"logout_url": _PROVIDER_URL, "logout_host": "login.acme.example"}
 _CODE = {"shows_outbox": True, "minutes": 15, "digits": 6}
+
+
+def _make_sign_in_settings() -> list[Page]:
+    provider = SsoConnection(
+        UUID(int=1),
+        issuer=HOSTILE,
+        client_id=HOSTILE,
+        role_claim=HOSTILE,
+        default_role="agent",
+        domain_ids=(UUID(int=2),),
+    )
+    context = {
+        **_SIGNED_IN,
+        "here": "settings",
+        "policy": SignInPolicy(admin_networks=("192.0.2.0/24", "2001:db8::/32")),
+        "provider": None,
+        "roles": "",
+        "domains": (),
+        "outside": (),
+        "may_have_provider": False,
+        "came_by_provider": False,
+        "redirect_uri": "https://mail.acme.example/sign-in/sso",
+        "wrong": "",
+    }
+    set_up = {
+        **context,
+        "may_have_provider": True,
+        "provider": provider,
+        "roles": "<b> = admin",
+        "domains": [(UUID(int=2), "acme.example"), (UUID(int=3), "other.example")],
+        "outside": [HOSTILE, "bo@else.example"],
+        "wrong": "That did not work.",
+    }
+    asked = {
+        **_SIGNED_IN,
+        "here": "settings",
+        "address": "203.0.113.7",
+        "networks": ["192.0.2.0/24"],
+    }
+    return [
+        Page("sign-in settings", "admin/settings/sign_in.html", context),
+        Page("sign-in settings, provider", "admin/settings/sign_in.html", set_up),
+        Page("lock yourself out", "admin/settings/confirm_networks.html", asked),
+        Page("remove the provider", "admin/settings/remove_provider.html", asked),
+    ]
 
 
 _REFUSALS = {

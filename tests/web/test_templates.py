@@ -74,10 +74,12 @@ def test_page_needs_no_script_or_style_in_itself(environment: Environment, page:
 
 
 def test_page_asks_no_other_host(environment: Environment, page: Page) -> None:
+    """But for the links by which one leaves for one's provider, and which do not say whence."""
     links = [
         value
-        for _, name, value in attributes(parse(environment, page))
+        for node, name, value in attributes(parse(environment, page))
         if name in ("href", "src", "action", "hx-get", "hx-sse:connect")
+        and (node.tag, node.attributes.get("rel")) != ("a", "noreferrer")
     ]
     assert links
     assert [link for link in links if not link.startswith(("/", "#")) or link[:2] == "//"] == []
