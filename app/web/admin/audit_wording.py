@@ -1,7 +1,10 @@
 """The audit trail in words that a person would say."""
 
+import re
 from collections.abc import Mapping, Sequence
 
+# Of a moment the day is enough here; the files have all of it.
+_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T[\d:.]+(?:\+00:00|Z)$")
 _WORDS: Mapping[str, str] = {
     "access.key_created": "Made an API key",
     "access.key_revoked": "Revoked an API key",
@@ -60,4 +63,4 @@ def _describe(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " ".join(map(str, value))
-    return str(value)
+    return _TIME.sub(r"\1", str(value))
