@@ -21,9 +21,11 @@ from app.inbox.temporary import TemporaryInbox
 from app.inbox.view import Folder, View
 from app.mime.file_dangers import Danger
 from app.search.saved import SavedSearch
+from app.web.api.reference import Field, Operation, Reference, Refusal, Subject
 from app.web.assets import STATIC_FOLDER, Assets
 from app.web.pages.actions import Notice
 from app.web.pages.outbox import OutboxRow
+from app.web.problems import KINDS
 from app.web.refusal_wording import explain_refusal
 
 ASSETS = Assets.of(STATIC_FOLDER)
@@ -432,11 +434,35 @@ def _make_settings_pages() -> list[Page]:
                 "next_cursor": "a=&b",
             },
         ),
+        Page("API", "api/docs.html", {"reference": _make_reference(), "problems": KINDS}),
         Page("outbox, empty", "outbox/list.html", {"rows": []}),
         Page("outbox", "outbox/list.html", {"rows": [row, row]}),
         Page("outbox, mail", "outbox/show.html", mail),
         Page("outbox, bare mail", "outbox/show.html", {**mail, "has_html": False, "link": ""}),
     ]
+
+
+def _make_reference() -> Reference:
+    """It is made of our own words, in which markup may well be spoken of."""
+    markup = HOSTILE.rstrip("\u202e")
+    fields = [Field(markup, place, "text", True, markup) for place in ("path", "query", "header")]
+    operation = Operation(
+        *("showIt", "GET", "/messages/{id}", markup, markup, "messages:read"),
+        parameters=fields,
+        body=[Field("is_read", "body", "boolean", False, "")],
+        curl=markup,
+        status=200,
+        answer=markup,
+        answer_text="",
+        refusals=[Refusal(404, [("not-found", "Nothing here")])],
+    )
+    empty = replace(operation, id="removeIt", method="DELETE", status=204, answer="", refusals=[])
+    return Reference(
+        "Pillarbox",
+        "https://mail.example/api/v1",
+        ["Send `Authorization: Bearer KEY`.", markup],
+        [Subject("messages", markup, [operation, empty])],
+    )
 
 
 _SEARCH = {

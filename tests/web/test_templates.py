@@ -141,12 +141,13 @@ def test_list_connects_from_its_position(environment: Environment) -> None:
         assert section.attributes["hx-sse:connect"] == url
 
 
-def test_page_asks_for_two_scripts_and_one_style(environment: Environment, page: Page) -> None:
+def test_page_asks_for_two_scripts_and_its_style(environment: Environment, page: Page) -> None:
     tree = parse(environment, page)
     scripts = [script.attributes["data-scripts"] for script in tree.css("script")]
     assert scripts == [f"{ASSETS.url('htmx.js')} {ASSETS.url('app.js')}"]
+    styles = ["style.css", "api.css"] if page.template == "api/docs.html" else ["style.css"]
     assert [link.attributes["href"] for link in tree.css("[rel=stylesheet]")] == [
-        ASSETS.url("style.css")
+        ASSETS.url(name) for name in styles
     ]
 
 
