@@ -39,6 +39,7 @@ from app.web.api.audit import audit_router
 from app.web.api.callers import Callers, tell_allowance
 from app.web.api.docs import docs_router
 from app.web.api.domain_checks import domain_checks_router
+from app.web.api.domains import domains_router
 from app.web.api.events import events_router
 from app.web.api.health import health_router
 from app.web.api.keys import keys_router
@@ -49,6 +50,7 @@ from app.web.api.metrics import public_metrics_router, tenant_metrics_router
 from app.web.api.openapi import Description, configure_openapi
 from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
+from app.web.api.users import users_router
 from app.web.api.writing import WholeWrites
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.browsers import BrowserCookies
@@ -105,8 +107,10 @@ _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     mailboxes_router,
     events_router,
     keys_router,
+    users_router,
     audit_router,
     tenant_metrics_router,
+    domains_router,
     domain_checks_router,
 )
 _PAGES: Sequence[ControllerRouterHandler] = (

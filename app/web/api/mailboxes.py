@@ -9,12 +9,12 @@ import msgspec
 from litestar import Router, delete, get, post
 from litestar.params import Body, FromPath
 
+from app.access.directory import DirectoryChanges
 from app.access.grants import Grant
 from app.access.permissions import Permission
 from app.core.errors import NotAllowed, NotFound
 from app.directory.domains import Domains
 from app.directory.mailbox_rows import MailboxRow, find_mailbox_row, list_mailbox_rows
-from app.directory.mailboxes import Mailboxes
 from app.mime.addresses import split_address
 from app.storage.db.database import Database
 from app.web.api.openapi import shown
@@ -112,14 +112,14 @@ async def show(
 async def create(
     grant: Given[Grant],
     database: Given[Database],
-    mailboxes: Given[Mailboxes],
+    directory_changes: Given[DirectoryChanges],
     domains: Given[Domains],
     data: Annotated[NewMailbox, Body(title="The new mailbox")],
 ) -> MailboxSummary:
     """The address receives mail within a second. Its domain must be yours and verified. A key that
     is limited to domains makes mailboxes in these; one that is limited to mailboxes makes none."""
     await _require_domain(grant, domains, split_address(data.address.strip())[1])
-    mailbox = await mailboxes.add(data.address, grant.tenant_id, display_name=data.display_name)
+    mailbox = await directory_changes.add_mailbox(grant, data.address, data.display_name)
     return _summarise(await find_mailbox_row(database, grant.tenant_id, mailbox.id))
 
 
@@ -133,14 +133,14 @@ async def create(
 async def remove(
     grant: Given[Grant],
     database: Given[Database],
-    mailboxes: Given[Mailboxes],
+    directory_changes: Given[DirectoryChanges],
     mailbox_id: FromPath[UUID],
 ) -> None:
     """Mail for the address is refused from now on. **Everything in the mailbox is removed for
     good** within seconds: messages, attachments and raw mail; only bare ids stay in the event log.
     This cannot be undone. Get what you want to keep first."""
     await _find(database, grant, mailbox_id)
-    await mailboxes.close(mailbox_id, grant.tenant_id)
+    await directory_changes.remove_mailbox(grant, mailbox_id)
 
 
 async def _find(database: Database, grant: Grant, mailbox_id: UUID) -> MailboxRow:

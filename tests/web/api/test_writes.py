@@ -217,3 +217,13 @@ async def test_totals_are_of_the_tenant_and_of_the_hours(api: httpx.AsyncClient)
     assert totals["events"]["mailbox.created"] == 1
     everybodys = await api.get("/metrics", headers={"authorization": ""})
     assert everybodys.json() == {"messages": 0, "mailboxes": 1, "domains": 1}
+
+
+async def test_mailbox_made_and_removed_stands_in_the_audit_trail(api: httpx.AsyncClient) -> None:
+    made = (await api.post("/mailboxes", json=BOX)).json()
+    assert (await api.delete(f"/mailboxes/{made['id']}")).status_code == 204
+    entries = (await api.get("/admin/audit")).json()["items"]
+    assert [entry["action"] for entry in entries[:2]] == [
+        "access.mailbox_removed",
+        "access.mailbox_added",
+    ]
