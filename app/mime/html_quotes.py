@@ -1,6 +1,6 @@
 """The quoted end of HTML mail, folded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.mime.html_text import html_to_text
 from app.mime.html_tokens import split_markup
@@ -36,6 +36,12 @@ class _Element:
     parent: "_Element | None"
     content_end: int
     end: int
+    is_in_paragraph: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_in_paragraph = self.name == "p" or (
+            self.parent is not None and self.parent.is_in_paragraph
+        )
 
 
 class _Outline:
@@ -99,7 +105,8 @@ class _Outline:
         """From the outermost element that begins with this text to the end of what it lies in."""
         while element.parent is not None and element.start >= self._last_seen:
             start, element = element.start, element.parent
-        if element.name not in _TABLE:
+        # A `<details>` would end the paragraph that it stands in.
+        if element.name not in _TABLE and not element.is_in_paragraph:
             self._candidates.append((start, element, False))
 
 

@@ -84,6 +84,8 @@ def test_nothing_is_folded_when_an_answer_would_be_hidden(html: str) -> None:
     )
 )  # fmt: skip
 @example(["<p>Yes</p><div>Yes<br>", "From: a<br>Date: b<br>To: c<br>", "<b>text</b>", "</div>"])
+@example(["<p>", "<img src=data:image/png;base64,AA==>", "From: a<br>Date: b<br>To: c<br>"])
+@example(["<p>Yes <b>", "-----Original Message-----", "text"])
 @example(["<div>Yes<br>", "<div>", "<b>-----Original Message-----</b>", "</div>text", "</div>"])
 def test_folding_keeps_every_word_and_every_element_in_its_place(pieces: list[str]) -> None:
     safe = sanitise("".join(pieces))
