@@ -34,7 +34,7 @@ UNLIMITED = {
             "SMTP_MAX_CONNECTION_MESSAGES",
             "SMTP_MAX_CONNECTION_RECIPIENTS",
         ),
-        "0",
+        "1000000000",
     ),
 }
 """What one client must be allowed for its pace to be measured. All is counted nonetheless."""

@@ -67,10 +67,11 @@ def test_subject_adds_no_header_whatever_it_says(subject: str) -> None:
 def test_template_escapes_html_and_keeps_text_as_it_is() -> None:
     hostile = "<script>alert(1)</script>&"
     words = MailTemplates().render(
-        "sign_in", email=hostile, host="h", link="http://h/sign-in/x", minutes=15
+        "sign_in", email=hostile, host="h", link="http://h/sign-in/x", code="012345", minutes=15
     )
     assert words.subject == "Your sign-in link for Pillarbox"
     assert hostile in words.text
     assert "<script>" not in words.html
     assert "http://h/sign-in/x\n" in words.text
+    assert "012345" in words.text and "012345" in words.html
     assert 'href="http://h/sign-in/x"' in words.html
