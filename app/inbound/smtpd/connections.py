@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol, Self
@@ -19,6 +19,7 @@ _WASTED_SECONDS = 5.0
 """After which a place may be given to someone else, when there are no more."""
 _LOOKED_EVERY_SECONDS = 0.1
 _REPORTED_EVERY_SECONDS = 10.0
+_MAX_LINGERING = 500
 
 _log = get_logger("smtp")
 
@@ -83,6 +84,7 @@ class Connections:
         self._origins: dict[Connection, Origin] = {}
         self._by_host: Counter[str] = Counter()
         self._by_network: Counter[str] = Counter()
+        self._lingering: set[Connection] = set()
         self._wasted: list[Connection] = []
         self._looked_at = -inf
         self._turned_away: Counter[str] = Counter()
@@ -115,6 +117,22 @@ class Connections:
         if (origin := self._origins.pop(connection, None)) is not None:
             _decrease(self._by_host, origin.host)
             _decrease(self._by_network, origin.network)
+
+    def linger(self, connection: Connection) -> bool:
+        """Whether it may wait for the client to hear its last word, until `forget`. It needs no
+        place for that, and so there is a bound of its own."""
+        if len(self._lingering) >= _MAX_LINGERING:
+            return False
+        self._lingering.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._lingering.discard(connection)
+
+    @property
+    def lingering(self) -> Collection[Connection]:
+        """Those that have said their last word."""
+        return tuple(self._lingering)
 
     def _place(self, connection: Connection, origin: Origin) -> None:
         self._origins[connection] = origin

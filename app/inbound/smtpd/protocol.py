@@ -37,6 +37,10 @@ MAX_LINE_BYTES = 2048
 _TLS_SHUTDOWN_SECONDS = 5.0
 """For the client's part of closing TLS. By then there is nothing left to say."""
 
+_LINGER_SECONDS = 5.0
+_LINGER_BYTES = 1 << 20
+"""What a client may still take and send after our last word, before it is cut off."""
+
 
 class SmtpProtocol(SMTP):
     """Serves one client, and is in `connections` for as long as that takes.
@@ -71,6 +75,8 @@ class SmtpProtocol(SMTP):
         self._stopping = False
         self._silent = False
         """While no word of ours would be understood: until a PROXY header, and in a handshake."""
+        self._lingering: asyncio.TimerHandle | None = None
+        self._lingered_bytes = 0
 
     def conversation(self) -> "asyncio.Task[None]":
         """Done when nothing more is read, answered or stored for this client."""
@@ -120,15 +126,23 @@ class SmtpProtocol(SMTP):
         self._dialogue = self._dialogue_type(self._handler, origin, offers_tls=offers_tls)
 
     def data_received(self, data: bytes) -> None:
-        self._client.feed(data)
+        if self._lingering is None:
+            self._client.feed(data)
+            return
+        self._lingered_bytes += len(data)
+        if self._lingered_bytes > _LINGER_BYTES:
+            self._transport.abort()
 
     def eof_received(self) -> bool:
         # A client may close its half and wait for replies. TLS knows no halves.
         self._client.feed_end()
-        return not self._over_ssl
+        return not (self._over_ssl or self._lingering)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._client.feed_end()
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._connections.forget(self)
         super(asyncio.StreamReaderProtocol, self).connection_lost(error)
 
     async def _handle_client(self) -> None:
@@ -148,7 +162,7 @@ class SmtpProtocol(SMTP):
             self._connections.release(self)
             if self._timeout_handle is not None:
                 self._timeout_handle.cancel()
-            self._transport.close()
+            self._close()
 
     async def _converse(self) -> None:
         if self._behind_proxy:
@@ -263,7 +277,7 @@ class SmtpProtocol(SMTP):
             return await self._dialogue.end_data(arrival)
 
     async def _send(self, reply: bytes) -> None:
-        if self._transport.is_closing():
+        if self._lingering or self._transport.is_closing():
             raise ConnectionClosed
         self._transport.write(reply)
         try:
@@ -273,13 +287,31 @@ class SmtpProtocol(SMTP):
 
     def _hang_up(self, reply: Reply) -> None:
         """Says a last word from outside the conversation, unless the client no longer reads."""
-        if self._transport.is_closing():
+        if self._lingering or self._transport.is_closing():
             return
         if self._silent or self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
             self._transport.write(self._dialogue.end(reply))
+            self._close()
+
+    def _close(self) -> None:
+        """Closes so that our last word arrives.
+
+        Bytes that reach a closed socket, or lie unread in one that is closed, are answered with
+        RST, which can overtake or discard replies (RFC 1122, section 4.2.2.13). So where we end
+        the dialogue, only our half is closed until the client closes its own, and what it still
+        sends is thrown away. TLS waits for the client's end itself.
+        """
+        if self._lingering or self._transport.is_closing():
+            return
+        heard_all = self._client.ended or not self._dialogue.ended
+        if heard_all or self._over_ssl or not self._connections.linger(self):
             self._transport.close()
+            return
+        self._lingering = self.loop.call_later(_LINGER_SECONDS, self._transport.abort)
+        self._client.discard()
+        self._transport.write_eof()
 
     def _await_command(self) -> None:
         self._waits_since = self.loop.time()

@@ -50,6 +50,12 @@ class ClientReader:
         self._ended = True
         self._wake()
 
+    def discard(self) -> None:
+        """Throws away what is here: whatever comes now is not to be read."""
+        self._buffer.clear()
+        self._go_on_reading()
+        self.feed_end()
+
     async def read_line(self) -> bytes:
         """The next line without its CRLF (RFC 5321, section 2.3.8).
 

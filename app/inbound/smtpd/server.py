@@ -87,6 +87,8 @@ class SmtpServer:
         for connection in list(self._connections):
             connection.abort()
         await _wait(late, None)
+        for connection in self._connections.lingering:
+            connection.abort()
         _log.info("smtp.stopped", dropped=len(late))
 
 

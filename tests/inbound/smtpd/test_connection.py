@@ -250,3 +250,58 @@ async def test_a_client_that_never_reads_is_dropped_not_waited_for(start_sidecar
 async def _flood(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
     while True:
         await loop.sock_sendall(client, b"HELP\r\n" * 1000)
+
+
+QUIT_AND_MORE = b"EHLO client.test\r\nQUIT\r\nNOOP\r\n"
+
+
+def test_a_client_that_talks_on_after_the_last_reply_is_not_reset(sidecar):
+    client = sidecar.connect()
+    client.send(QUIT_AND_MORE)
+    assert [client.reply()[:3] for _ in range(4)] == ["220", "250", "221", ""]
+    for _ in range(20):
+        client.send(b"NOOP\r\n" * 100)
+        sidecar.settle()
+    assert client.reply() == ""
+    assert len(sidecar.server._connections.lingering) == 1
+    assert sidecar.server.connections == 0
+    client.close()
+    sidecar.wait_until(lambda: not sidecar.server._connections.lingering)
+
+
+def test_a_client_that_was_told_to_leave_is_not_reset(start_sidecar):
+    sidecar = start_sidecar(command_timeout_seconds=0.3)
+    client = sidecar.connect()
+    client.reply()
+    assert client.reply().startswith("421 4.4.2")
+    for _ in range(20):
+        client.send(b"MAIL FROM:<s@sender.test>\r\n")
+        sidecar.settle()
+    assert client.reply() == ""
+
+
+async def test_a_client_that_never_stops_talking_is_cut_off(sidecar):
+    client = sidecar.connect()
+    client.send(QUIT_AND_MORE)
+    client.socket.setblocking(False)
+    loop = asyncio.get_running_loop()
+    with pytest.raises(OSError):
+        await asyncio.wait_for(_flood(loop, client.socket), 4)
+    sidecar.wait_until(lambda: not sidecar.server._connections.lingering)
+
+
+def test_a_client_that_never_leaves_is_cut_off(sidecar, monkeypatch):
+    monkeypatch.setattr("app.inbound.smtpd.protocol._LINGER_SECONDS", 0.1)
+    client = sidecar.connect()
+    client.send(QUIT_AND_MORE)
+    assert [client.reply()[:3] for _ in range(4)] == ["220", "250", "221", ""]
+    sidecar.wait_until(lambda: not sidecar.server._connections.lingering)
+
+
+def test_only_so_many_may_linger(sidecar, monkeypatch):
+    monkeypatch.setattr("app.inbound.smtpd.connections._MAX_LINGERING", 2)
+    clients = [sidecar.connect() for _ in range(3)]
+    for client in clients:
+        client.send(b"QUIT\r\n")
+        assert [client.reply()[:3] for _ in range(3)] == ["220", "221", ""]
+    assert len(sidecar.server._connections.lingering) == 2
