@@ -14,7 +14,7 @@ from app.core.log import configure_logging, get_logger
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
 from app.directory.snapshot import SnapshotFile, snapshot_path
-from app.inbound.smtpd.connections import ConnectionLimits, Connections
+from app.inbound.smtpd.connections import MAX_LINGERING, ConnectionLimits, Connections
 from app.inbound.smtpd.handler import MailHandler
 from app.inbound.smtpd.limits import SmtpLimits
 from app.inbound.smtpd.lmtp import LmtpDialogue
@@ -49,8 +49,8 @@ async def _run(settings: Settings) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    # A connection, and the file that its message is streamed to.
-    _allow_descriptors(2 * settings.smtp_max_connections + 100)
+    # A connection, the file that its message is streamed to, and what lingers beside them.
+    _allow_descriptors(2 * settings.smtp_max_connections + MAX_LINGERING + 100)
     spool_metrics = SpoolMetrics(metrics)
     writer = await open_spool(settings, clock, ids).open_writer("smtp", spool_metrics)
     rates = Rates(RateLimits.read(settings))

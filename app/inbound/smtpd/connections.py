@@ -19,7 +19,7 @@ _WASTED_SECONDS = 5.0
 """After which a place may be given to someone else, when there are no more."""
 _LOOKED_EVERY_SECONDS = 0.1
 _REPORTED_EVERY_SECONDS = 10.0
-_MAX_LINGERING = 500
+MAX_LINGERING = 500
 
 _log = get_logger("smtp")
 
@@ -121,7 +121,7 @@ class Connections:
     def linger(self, connection: Connection) -> bool:
         """Whether it may wait for the client to hear its last word, until `forget`. It needs no
         place for that, and so there is a bound of its own."""
-        if len(self._lingering) >= _MAX_LINGERING:
+        if len(self._lingering) >= MAX_LINGERING:
             return False
         self._lingering.add(connection)
         return True

@@ -299,7 +299,7 @@ def test_a_client_that_never_leaves_is_cut_off(sidecar, monkeypatch):
 
 
 def test_only_so_many_may_linger(sidecar, monkeypatch):
-    monkeypatch.setattr("app.inbound.smtpd.connections._MAX_LINGERING", 2)
+    monkeypatch.setattr("app.inbound.smtpd.connections.MAX_LINGERING", 2)
     clients = [sidecar.connect() for _ in range(3)]
     for client in clients:
         client.send(b"QUIT\r\n")
