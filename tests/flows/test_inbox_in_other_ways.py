@@ -198,6 +198,7 @@ def test_everything_can_be_done_on_a_phone(pillarbox: Pillarbox, chromium: Brows
     page.get_by_role("button", name="Folders").tap()
     assert fits(page)
     page.locator("#folders").get_by_role("link", name="Inbox").tap()
+    expect(subjects(page)).to_have_text(order)
 
     def is_indexed() -> bool:
         page.goto(f"{pillarbox.url}/search")
