@@ -289,7 +289,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         log=log,
         tenants=tenants,
         domains=domains,
-        domain_changes=DomainChanges(domains, audit),
+        domain_changes=DomainChanges(log, domains, audit),
         domain_checks=DomainChecks(
             database,
             log,

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.access.audit import Audit
+from app.access.audit import Audit, Facts
 from app.access.grants import Grant
 from app.directory.mailboxes import Mailbox, Mailboxes
 from app.directory.routes import Route, Routes
 from app.directory.tenants import Tenant, Tenants
-from app.eventlog.append import EventLog
+from app.eventlog.append import EventLog, Transaction
 from app.eventlog.types import EventType
 
 
@@ -27,50 +27,42 @@ class DirectoryChanges:
     async def add_mailbox(self, grant: Grant, address: str, display_name: str) -> Mailbox:
         async with self.log.unit() as unit:
             mailbox = await self.mailboxes.add(address, grant.tenant_id, display_name=display_name)
-            await self.audit.record(
+            await self._note(
                 unit,
-                grant.actor,
+                grant,
                 EventType.ACCESS_MAILBOX_ADDED,
-                tenant_id=grant.tenant_id,
-                subject=("mailbox", mailbox.id),
-                facts={"address": mailbox.address},
+                ("mailbox", mailbox.id),
+                {"address": mailbox.address},
             )
         return mailbox
 
     async def rename_mailbox(self, grant: Grant, mailbox_id: UUID, display_name: str) -> None:
         async with self.log.unit() as unit:
             await self.mailboxes.rename(mailbox_id, grant.tenant_id, display_name)
-            await self.audit.record(
+            await self._note(
                 unit,
-                grant.actor,
+                grant,
                 EventType.ACCESS_MAILBOX_RENAMED,
-                tenant_id=grant.tenant_id,
-                subject=("mailbox", mailbox_id),
-                facts={"name": display_name},
+                ("mailbox", mailbox_id),
+                {"name": display_name},
             )
 
     async def remove_mailbox(self, grant: Grant, mailbox_id: UUID) -> None:
         async with self.log.unit() as unit:
             mailbox = await self.mailboxes.close(mailbox_id, grant.tenant_id)
-            await self.audit.record(
+            await self._note(
                 unit,
-                grant.actor,
+                grant,
                 EventType.ACCESS_MAILBOX_REMOVED,
-                tenant_id=grant.tenant_id,
-                subject=("mailbox", mailbox_id),
-                facts={"address": mailbox.address},
+                ("mailbox", mailbox_id),
+                {"address": mailbox.address},
             )
 
     async def add_route(self, grant: Grant, address: str, mailbox_ids: Sequence[UUID]) -> Route:
         async with self.log.unit() as unit:
             route = await self.routes.add(address, grant.tenant_id, mailbox_ids)
-            await self.audit.record(
-                unit,
-                grant.actor,
-                EventType.ACCESS_ROUTE_ADDED,
-                tenant_id=grant.tenant_id,
-                subject=("route", route.id),
-                facts=_describe(route),
+            await self._note(
+                unit, grant, EventType.ACCESS_ROUTE_ADDED, ("route", route.id), _describe(route)
             )
         return route
 
@@ -79,13 +71,8 @@ class DirectoryChanges:
     ) -> Route:
         async with self.log.unit() as unit:
             route = await self.routes.change(route_id, grant.tenant_id, mailbox_ids)
-            await self.audit.record(
-                unit,
-                grant.actor,
-                EventType.ACCESS_ROUTE_CHANGED,
-                tenant_id=grant.tenant_id,
-                subject=("route", route.id),
-                facts=_describe(route),
+            await self._note(
+                unit, grant, EventType.ACCESS_ROUTE_CHANGED, ("route", route.id), _describe(route)
             )
         return route
 
@@ -93,13 +80,8 @@ class DirectoryChanges:
         async with self.log.unit() as unit:
             route = await self.routes.find(route_id, grant.tenant_id)
             await self.routes.remove(route_id, grant.tenant_id)
-            await self.audit.record(
-                unit,
-                grant.actor,
-                EventType.ACCESS_ROUTE_REMOVED,
-                tenant_id=grant.tenant_id,
-                subject=("route", route.id),
-                facts=_describe(route),
+            await self._note(
+                unit, grant, EventType.ACCESS_ROUTE_REMOVED, ("route", route.id), _describe(route)
             )
 
     async def add_tenant(self, grant: Grant, name: str, plan: str) -> Tenant:
@@ -120,17 +102,28 @@ class DirectoryChanges:
     async def rename_tenant(self, grant: Grant, name: str) -> None:
         async with self.log.unit() as unit:
             await self.tenants.rename(grant.tenant_id, name)
-            await self.audit.record(
+            await self._note(
                 unit,
-                grant.actor,
+                grant,
                 EventType.ACCESS_TENANT_RENAMED,
-                tenant_id=grant.tenant_id,
-                subject=("tenant", grant.tenant_id),
-                facts={"name": name},
+                ("tenant", grant.tenant_id),
+                {"name": name},
             )
 
+    async def _note(
+        self,
+        unit: Transaction,
+        grant: Grant,
+        action: EventType,
+        subject: tuple[str, UUID],
+        facts: Facts,
+    ) -> None:
+        await self.audit.record(
+            unit, grant.actor, action, tenant_id=grant.tenant_id, subject=subject, facts=facts
+        )
 
-def _describe(route: Route) -> dict[str, str | Sequence[str]]:
+
+def _describe(route: Route) -> Facts:
     return {
         "address": route.address,
         "goes_to": [target.address for target in route.targets],

@@ -5,15 +5,17 @@ from uuid import UUID
 
 from app.access.audit import Audit, Facts
 from app.access.grants import Actor
-from app.directory.domains import ChangeRecorder, Domain, Domains
-from app.eventlog.append import Transaction
+from app.directory.domains import Domain, Domains
+from app.eventlog.append import EventLog, Transaction
 from app.eventlog.types import EventType
 
 
 @dataclass(frozen=True, slots=True)
 class DomainChanges:
-    """What the actor may change is for the caller to have asked. Raises what `Domains` does."""
+    """Each is one transaction with its entry. What the actor may change is for the caller to have
+    asked. Raises what `Domains` does."""
 
+    log: EventLog
     domains: Domains
     audit: Audit
 
@@ -21,8 +23,12 @@ class DomainChanges:
         self, actor: Actor, tenant_id: UUID, name: str, *, vouched: bool = False
     ) -> Domain:
         """A domain of the tenant, pending unless an operator vouches for it."""
-        record = self._recorder(actor, EventType.ACCESS_DOMAIN_ADDED, {"vouched": vouched})
-        return await self.domains.add(name, tenant_id, vouched=vouched, record=record)
+        async with self.log.unit() as unit:
+            domain = await self.domains.add(name, tenant_id, vouched=vouched)
+            await self._note(
+                unit, actor, EventType.ACCESS_DOMAIN_ADDED, domain, {"vouched": vouched}
+            )
+        return domain
 
     async def change(
         self,
@@ -39,29 +45,28 @@ class DomainChanges:
             for name, value in chosen.items()
             if value is not None and value != getattr(domain, name)
         }
-        record = self._recorder(actor, EventType.ACCESS_DOMAIN_CHANGED, facts)
-        await self.domains.change(
-            domain,
-            recipient_policy=recipient_policy,
-            mta_sts_mode=mta_sts_mode,
-            record=record,
-        )
+        async with self.log.unit() as unit:
+            await self.domains.change(
+                domain, recipient_policy=recipient_policy, mta_sts_mode=mta_sts_mode
+            )
+            if facts:
+                await self._note(unit, actor, EventType.ACCESS_DOMAIN_CHANGED, domain, facts)
 
     async def remove(self, actor: Actor, domain: Domain) -> None:
         """See `Domains.remove`."""
-        record = self._recorder(actor, EventType.ACCESS_DOMAIN_REMOVED, {})
-        await self.domains.remove(domain, record=record)
+        async with self.log.unit() as unit:
+            await self.domains.remove(domain)
+            await self._note(unit, actor, EventType.ACCESS_DOMAIN_REMOVED, domain, {})
 
-    def _recorder(self, actor: Actor, action: EventType, facts: Facts) -> ChangeRecorder:
-        async def record(transaction: Transaction, domain: Domain) -> None:
-            await self.audit.record(
-                transaction,
-                actor,
-                action,
-                tenant_id=domain.tenant_id,
-                subject=("domain", domain.id),
-                facts={"name": domain.name, **facts},
-                told=facts,
-            )
-
-        return record
+    async def _note(
+        self, unit: Transaction, actor: Actor, action: EventType, domain: Domain, facts: Facts
+    ) -> None:
+        await self.audit.record(
+            unit,
+            actor,
+            action,
+            tenant_id=domain.tenant_id,
+            subject=("domain", domain.id),
+            facts={"name": domain.name, **facts},
+            told=facts,
+        )

@@ -7,7 +7,6 @@ from app.access.grants import COMMAND_LINE
 from app.access.sign_in_policy import parse_networks
 from app.assembly import Services
 from app.cli.installation import with_services
-from app.storage.doorbell import Bell
 
 
 def create_tenant(options: argparse.Namespace) -> None:
@@ -52,7 +51,6 @@ def set_recipient_policy(options: argparse.Namespace) -> None:
     async def work(services: Services) -> None:
         domain = await services.domains.find_receiving(options.name)
         await services.domain_changes.change(COMMAND_LINE, domain, recipient_policy=options.policy)
-        await services.doorbell.ring(Bell.EVENTS)
         _say(
             options,
             f"Unknown addresses of {domain.name}: {options.policy}.",

@@ -1,6 +1,6 @@
 """Domains that we receive for, and who owns them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
@@ -15,14 +15,11 @@ from app.core.secrets import new_token
 from app.directory.domain_policy import DomainState, DomainStatus
 from app.directory.mta_sts import MtaStsMode
 from app.directory.snapshot import RecipientPolicy
-from app.eventlog.append import EventLog, Transaction
+from app.eventlog.append import EventLog
 from app.eventlog.event import NewEvent
 from app.eventlog.types import EventType
 from app.mime.addresses import normalise_domain
 from app.storage.db.database import Connection, Database, Record
-
-ChangeRecorder = Callable[[Transaction, "Domain"], Awaitable[None]]
-"""Notes in the transaction of a change who made it."""
 
 MAX_PENDING = 100
 """Domains of one tenant that nobody has shown to be theirs, each of which we ask the DNS about."""
@@ -82,7 +79,6 @@ class Domains:
         *,
         vouched: bool,
         recipient_policy: RecipientPolicy = "reject_unknown",
-        record: ChangeRecorder | None = None,
     ) -> Domain:
         """Adds a domain to a tenant.
 
@@ -104,8 +100,6 @@ class Domains:
                     (domain_id, tenant_id, name, recipient_policy),
                     vouched=vouched,
                 )
-                if record:
-                    await record(transaction, domain)
                 if vouched:
                     transaction.tell(
                         NewEvent(
@@ -174,7 +168,6 @@ class Domains:
         *,
         recipient_policy: str | None = None,
         mta_sts_mode: str | None = None,
-        record: ChangeRecorder | None = None,
     ) -> None:
         """Says what unknown addresses of the domain meet, which the sidecar knows within seconds,
         and how the policy is meant that we serve for it; None leaves either as it is.
@@ -187,15 +180,12 @@ class Domains:
         _require_one_of(mode, get_args(MtaStsMode))
         if (policy, mode) == (domain.recipient_policy, domain.mta_sts_mode):
             return
-        async with self.log.transaction() as transaction:
-            await transaction.connection.execute(
-                "update domain set recipient_policy = $2, mta_sts_mode = $3 where id = $1",
-                domain.id,
-                policy,
-                mode,
-            )
-            if record:
-                await record(transaction, domain)
+        await self.database.execute(
+            "update domain set recipient_policy = $2, mta_sts_mode = $3 where id = $1",
+            domain.id,
+            policy,
+            mode,
+        )
 
     async def count_mailboxes(self, domain: Domain) -> int:
         """Those that receive, and those that only keep their mail."""
@@ -205,7 +195,7 @@ class Domains:
             )
         )
 
-    async def remove(self, domain: Domain, *, record: ChangeRecorder | None = None) -> None:
+    async def remove(self, domain: Domain) -> None:
         """Forgets the domain, what was seen of it, and its key. Mail for it is refused at once.
 
         Raises `InUse` while it has mailboxes: their mail is not to go with it unasked.
@@ -213,8 +203,6 @@ class Domains:
         try:
             async with self.log.transaction() as transaction:
                 await transaction.connection.execute("delete from domain where id = $1", domain.id)
-                if record:
-                    await record(transaction, domain)
                 transaction.tell(
                     NewEvent(
                         EventType.DOMAIN_REMOVED,

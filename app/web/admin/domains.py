@@ -1,11 +1,11 @@
 """The domains of an organisation: adding one, its records, what was seen of them, removing it."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from limits import RateLimitItemPerMinute
 from litestar import Request, Router, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from app.access.domain_changes import DomainChanges
@@ -16,9 +16,8 @@ from app.access.sessions import Session
 from app.core.errors import AlreadyExists, InvalidInput
 from app.directory.domain_checks import DomainChecks
 from app.directory.domains import Domain, Domains
-from app.storage.doorbell import Bell, Doorbell
 from app.web.access import find_domain
-from app.web.cookies import SessionCookies
+from app.web.admin.page import AdminPages, Words
 from app.web.domain_wording import (
     MTA_STS_MODES,
     RECIPIENT_POLICIES,
@@ -33,37 +32,29 @@ _DOMAINS = "/admin/domains"
 _CHECKS = RateLimitItemPerMinute(20)
 _SHOWN_CHECKS = 20
 
-Words = Annotated[str, QueryParameter(name="q", max_length=200)]
-
 
 @get("/", opt=allow(Permission.DOMAINS_READ))
 async def show_domains(
     grant: Given[Grant],
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     domains: Given[Domains],
     q: Words = "",
 ) -> Template:
     found = await domains.list(grant.tenant_id, grant.domain_ids)
     wanted = q.strip().lower()
-    return Template(
-        "admin/domains/list.html",
-        context={
-            **_frame(session, session_cookies),
-            "may_write": grant.allows(Permission.DOMAINS_WRITE),
-            "q": q,
-            "rows": [
-                (domain, describe_domain(domain)) for domain in found if wanted in domain.name
-            ],
-        },
+    return admin_pages.show(
+        session,
+        "domains/list",
+        may_write=grant.allows(Permission.DOMAINS_WRITE),
+        q=q,
+        rows=[(domain, describe_domain(domain)) for domain in found if wanted in domain.name],
     )
 
 
 @get("/new", opt=allow(Permission.DOMAINS_WRITE))
-async def show_new_domain(
-    session: Given[Session], session_cookies: Given[SessionCookies]
-) -> Template:
-    return _ask_for_name(session, session_cookies)
+async def show_new_domain(session: Given[Session], admin_pages: Given[AdminPages]) -> Template:
+    return _ask_for_name(session, admin_pages)
 
 
 @post("/", opt=allow(Permission.DOMAINS_WRITE))
@@ -71,7 +62,7 @@ async def add_domain(
     request: Request[Any, Any, Any],
     grant: Given[Grant],
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     domain_changes: Given[DomainChanges],
 ) -> Template | Redirect:
     """`name` of the form is the domain's."""
@@ -79,7 +70,7 @@ async def add_domain(
     try:
         domain = await domain_changes.add(grant.actor, grant.tenant_id, name)
     except (AlreadyExists, InvalidInput) as error:
-        return _ask_for_name(session, session_cookies, name=name, wrong=str(error))
+        return _ask_for_name(session, admin_pages, name=name, wrong=str(error))
     return _to(domain)
 
 
@@ -88,27 +79,25 @@ async def show_domain(
     domain_id: FromPath[UUID],
     grant: Given[Grant],
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     domains: Given[Domains],
     domain_checks: Given[DomainChecks],
 ) -> Template:
     domain = await find_domain(domains, grant, domain_id)
     checks = await domain_checks.list_checks(domain, _SHOWN_CHECKS)
     newest = next((check for check in checks if check.sightings), None)
-    return Template(
-        "admin/domains/show.html",
-        context={
-            **_frame(session, session_cookies),
-            "may_write": grant.allows(Permission.DOMAINS_WRITE),
-            "domain": domain,
-            "standing": describe_domain(domain),
-            "records": describe_records(await domain_checks.list_records(domain), newest),
-            "checks": [(check, describe_check(check)) for check in checks],
-            "mailboxes": await domains.count_mailboxes(domain),
-            "recipient_policies": RECIPIENT_POLICIES,
-            "mta_sts_modes": MTA_STS_MODES,
-            "is_local": domain_checks.installation.mx_hosts[0] == "localhost",
-        },
+    return admin_pages.show(
+        session,
+        "domains/show",
+        may_write=grant.allows(Permission.DOMAINS_WRITE),
+        domain=domain,
+        standing=describe_domain(domain),
+        records=describe_records(await domain_checks.list_records(domain), newest),
+        checks=[(check, describe_check(check)) for check in checks],
+        mailboxes=await domains.count_mailboxes(domain),
+        recipient_policies=RECIPIENT_POLICIES,
+        mta_sts_modes=MTA_STS_MODES,
+        is_local=domain_checks.installation.mx_hosts[0] == "localhost",
     )
 
 
@@ -134,7 +123,6 @@ async def change_domain(
     grant: Given[Grant],
     domains: Given[Domains],
     domain_changes: Given[DomainChanges],
-    doorbell: Given[Doorbell],
 ) -> Redirect:
     """`recipient_policy` and `mta_sts_mode` of the form, each where it is given."""
     domain = await find_domain(domains, grant, domain_id)
@@ -145,7 +133,6 @@ async def change_domain(
         recipient_policy=str(form.get("recipient_policy", "")) or None,
         mta_sts_mode=str(form.get("mta_sts_mode", "")) or None,
     )
-    await doorbell.ring(Bell.EVENTS)
     return _to(domain)
 
 
@@ -154,17 +141,15 @@ async def ask_to_remove_domain(
     domain_id: FromPath[UUID],
     grant: Given[Grant],
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     domains: Given[Domains],
 ) -> Template:
     domain = await find_domain(domains, grant, domain_id)
-    return Template(
-        "admin/domains/delete.html",
-        context={
-            **_frame(session, session_cookies),
-            "domain": domain,
-            "mailboxes": await domains.count_mailboxes(domain),
-        },
+    return admin_pages.show(
+        session,
+        "domains/delete",
+        domain=domain,
+        mailboxes=await domains.count_mailboxes(domain),
     )
 
 
@@ -180,20 +165,15 @@ async def remove_domain(
 
 
 def _ask_for_name(
-    session: Session, session_cookies: SessionCookies, *, name: str = "", wrong: str = ""
+    session: Session, admin_pages: AdminPages, *, name: str = "", wrong: str = ""
 ) -> Template:
-    return Template(
-        "admin/domains/new.html",
-        context={**_frame(session, session_cookies), "name": name[:253], "wrong": wrong},
+    return admin_pages.show(
+        session,
+        "domains/new",
         status_code=400 if wrong else 200,
+        name=name[:253],
+        wrong=wrong,
     )
-
-
-def _frame(session: Session, session_cookies: SessionCookies) -> dict[str, str]:
-    return {
-        "signed_in_as": session.email,
-        "csrf_token": session_cookies.csrf_token(session),
-    }
 
 
 def _to(domain: Domain) -> Redirect:

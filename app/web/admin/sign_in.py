@@ -16,7 +16,7 @@ from app.access.sso_connections import SsoConnection
 from app.core.errors import InvalidInput
 from app.core.secrets import Secret
 from app.settings import Settings
-from app.web.cookies import SessionCookies
+from app.web.admin.page import AdminPages
 from app.web.given import Given
 from app.web.guards import allow
 
@@ -27,11 +27,11 @@ _ROLES_SHOWN = 50
 @get("/")
 async def show_sign_in_settings(
     session: Given[Session],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     sign_in_settings: Given[SignInSettings],
     settings: Given[Settings],
 ) -> Template:
-    return await _page(session, session_cookies, sign_in_settings, settings)
+    return await _page(session, admin_pages, sign_in_settings, settings)
 
 
 @post("/mail", status_code=200)
@@ -39,7 +39,7 @@ async def save_mail_policy(
     request: Request[Any, Any, Any],
     session: Given[Session],
     grant: Given[Grant],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     sign_in_settings: Given[SignInSettings],
     settings: Given[Settings],
 ) -> Redirect | Template:
@@ -52,7 +52,7 @@ async def save_mail_policy(
             came_by_provider=session.sso_tenant_id == session.tenant_id,
         )
     except InvalidInput as error:
-        return await _page(session, session_cookies, sign_in_settings, settings, str(error))
+        return await _page(session, admin_pages, sign_in_settings, settings, str(error))
     return Redirect(_HERE, status_code=303)
 
 
@@ -61,7 +61,7 @@ async def save_provider(
     request: Request[Any, Any, Any],
     session: Given[Session],
     grant: Given[Grant],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     sign_in_settings: Given[SignInSettings],
     settings: Given[Settings],
 ) -> Redirect | Template:
@@ -84,21 +84,18 @@ async def save_provider(
         )
         await sign_in_settings.set_provider(grant, wanted)
     except InvalidInput as error:
-        return await _page(session, session_cookies, sign_in_settings, settings, str(error))
+        return await _page(session, admin_pages, sign_in_settings, settings, str(error))
     return Redirect(_HERE, status_code=303)
 
 
 @get("/provider/remove")
 async def ask_to_remove_provider(
-    session: Given[Session], session_cookies: Given[SessionCookies]
+    session: Given[Session], admin_pages: Given[AdminPages]
 ) -> Template:
-    return Template(
-        "admin/settings/remove_provider.html",
-        context={
-            "signed_in_as": session.email,
-            "csrf_token": session_cookies.csrf_token(session),
-            "here": "settings",
-        },
+    return admin_pages.show(
+        session,
+        "settings/remove_provider",
+        here="settings",
     )
 
 
@@ -113,7 +110,7 @@ async def save_networks(
     request: Request[Any, Any, Any],
     session: Given[Session],
     grant: Given[Grant],
-    session_cookies: Given[SessionCookies],
+    admin_pages: Given[AdminPages],
     sign_in_settings: Given[SignInSettings],
     settings: Given[Settings],
 ) -> Redirect | Template:
@@ -122,18 +119,15 @@ async def save_networks(
     try:
         networks = parse_networks(str(form.get("networks", "")))
     except InvalidInput as error:
-        return await _page(session, session_cookies, sign_in_settings, settings, str(error))
+        return await _page(session, admin_pages, sign_in_settings, settings, str(error))
     admits = SignInPolicy(admin_networks=networks).admits(grant.actor.address)
     if not admits and form.get("confirmed") != "yes":
-        return Template(
-            "admin/settings/confirm_networks.html",
-            context={
-                "signed_in_as": session.email,
-                "csrf_token": session_cookies.csrf_token(session),
-                "here": "settings",
-                "address": grant.actor.address,
-                "networks": networks,
-            },
+        return admin_pages.show(
+            session,
+            "settings/confirm_networks",
+            here="settings",
+            address=grant.actor.address,
+            networks=networks,
         )
     await sign_in_settings.set_admin_networks(grant.tenant_id, networks, grant.actor)
     return Redirect(_HERE if admits else "/inbox", status_code=303)
@@ -141,28 +135,25 @@ async def save_networks(
 
 async def _page(
     session: Session,
-    session_cookies: SessionCookies,
+    admin_pages: AdminPages,
     sign_in_settings: SignInSettings,
     settings: Settings,
     wrong: str = "",
 ) -> Template:
     shown = await sign_in_settings.show(session.tenant_id)
-    return Template(
-        "admin/settings/sign_in.html",
-        context={
-            "signed_in_as": session.email,
-            "csrf_token": session_cookies.csrf_token(session),
-            "here": "settings",
-            "policy": shown.policy,
-            "provider": shown.connection,
-            "roles": _write_roles(shown.connection),
-            "domains": shown.domains,
-            "outside": shown.people_outside,
-            "may_have_provider": shown.may_have_provider,
-            "came_by_provider": session.sso_tenant_id == session.tenant_id,
-            "redirect_uri": f"{settings.public_url}{CALLBACK_PATH}",
-            "wrong": wrong,
-        },
+    return admin_pages.show(
+        session,
+        "settings/sign_in",
+        here="settings",
+        policy=shown.policy,
+        provider=shown.connection,
+        roles=_write_roles(shown.connection),
+        domains=shown.domains,
+        outside=shown.people_outside,
+        may_have_provider=shown.may_have_provider,
+        came_by_provider=session.sso_tenant_id == session.tenant_id,
+        redirect_uri=f"{settings.public_url}{CALLBACK_PATH}",
+        wrong=wrong,
     )
 
 
