@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from app.core.errors import PillarboxError
 from app.core.log import get_logger
@@ -30,19 +29,10 @@ _HEARTBEAT_SECONDS = 15.0
 class _Subscriber:
     """`None` in the queue ends the stream; the page then connects again from its position."""
 
-    tenant_id: UUID
-    mailbox_ids: frozenset[UUID] | None
-    types: frozenset[str]
+    wanted: EventFilter
     queue: asyncio.Queue[Event | None] = field(
         default_factory=lambda: asyncio.Queue(_MAX_WAITING_EVENTS)
     )
-
-    def wants(self, event: Event) -> bool:
-        return (
-            event.tenant_id == self.tenant_id
-            and event.type in self.types
-            and (self.mailbox_ids is None or event.mailbox_id in self.mailbox_ids)
-        )
 
     def end(self) -> None:
         while not self.queue.empty():
@@ -60,28 +50,19 @@ class LiveFeed:
         self._position = 0
         self._ended = False
 
-    async def follow(
-        self,
-        *,
-        tenant_id: UUID,
-        mailbox_ids: Sequence[UUID] | None,
-        types: Sequence[str],
-        after: int,
-    ) -> AsyncIterator[Sequence[Event]]:
+    async def follow(self, wanted: EventFilter, *, after: int) -> AsyncIterator[Sequence[Event]]:
         """The wanted events after a position, each once and in order, as long as the process runs.
 
         Nothing for a while gives an empty sequence, for the caller to see that its peer is there.
         It ends when the process stops or the caller reads too slowly.
         """
-        ids = None if mailbox_ids is None else frozenset(mailbox_ids)
-        subscriber = _Subscriber(tenant_id, ids, frozenset(types))
+        subscriber = _Subscriber(wanted)
         if self._ended:
             return
         if not self._subscribers:
             self._position = await last_position(self._database)
         self._subscribers.add(subscriber)
         try:
-            wanted = EventFilter(tenant_id, mailbox_ids, types)
             while events := await read_events(
                 self._database, after=after, wanted=wanted, limit=_EVENTS_PER_READ
             ):
@@ -139,7 +120,9 @@ class LiveFeed:
         ):
             self._position = events[-1].position
             for subscriber in self._subscribers:
-                self._hand_to(subscriber, [event for event in events if subscriber.wants(event)])
+                self._hand_to(
+                    subscriber, [event for event in events if subscriber.wanted.matches(event)]
+                )
 
     def _hand_to(self, subscriber: _Subscriber, events: Sequence[Event]) -> None:
         for event in events:

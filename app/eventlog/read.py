@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -15,11 +16,27 @@ _COLUMNS = """position, id, type, tenant_id, mailbox_id, trace_id, subject_type,
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a reader wants; None wants all."""
+    """Which events a reader wants; None wants all. `since` is included, `until` is not."""
 
     tenant_id: UUID | None = None
     mailbox_ids: Sequence[UUID] | None = None
     types: Sequence[str] | None = None
+    trace_id: UUID | None = None
+    subject_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def matches(self, event: Event) -> bool:
+        """Whether this one is wanted."""
+        return (
+            self.tenant_id in (None, event.tenant_id)
+            and (self.mailbox_ids is None or event.mailbox_id in self.mailbox_ids)
+            and (self.types is None or event.type in self.types)
+            and self.trace_id in (None, event.trace_id)
+            and self.subject_id in (None, event.subject_id)
+            and (self.since is None or event.created_at >= self.since)
+            and (self.until is None or event.created_at < self.until)
+        )
 
 
 async def read_events(
@@ -32,6 +49,10 @@ async def read_events(
         ("tenant_id = ${}", wanted.tenant_id),
         ("mailbox_id = any(${}::uuid[])", wanted.mailbox_ids),
         ("type = any(${}::text[])", wanted.types),
+        ("trace_id = ${}", wanted.trace_id),
+        ("subject_id = ${}", wanted.subject_id),
+        ("created_at >= ${}", wanted.since),
+        ("created_at < ${}", wanted.until),
     ):
         if value is not None:
             arguments.append(value)

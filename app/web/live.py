@@ -2,25 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
-from uuid import UUID
 
 from litestar import Request
 
 from app.core.errors import InvalidInput
 from app.eventlog.event import Event
+from app.eventlog.read import EventFilter
 
 
 class Feed(Protocol):
     """Where a page hears of new events."""
 
-    def follow(
-        self,
-        *,
-        tenant_id: UUID,
-        mailbox_ids: Sequence[UUID] | None,
-        types: Sequence[str],
-        after: int,
-    ) -> AsyncIterator[Sequence[Event]]: ...
+    def follow(self, wanted: EventFilter, *, after: int) -> AsyncIterator[Sequence[Event]]: ...
 
 
 def resume_position(request: Request[Any, Any, Any], after: int) -> int:

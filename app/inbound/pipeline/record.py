@@ -174,7 +174,7 @@ class Recorder:
     async def _quarantine(self, transaction: Transaction, refusal: Refusal) -> None:
         """It is its tenant's where all its recipients are of one, else for the operator to see."""
         metadata = refusal.arrival.item.metadata
-        inserted = await transaction.connection.fetchval(
+        row = await transaction.connection.fetchrow(
             """insert into quarantine
                 (id, trace_id, stage, reason, storage_key, size_bytes, source, created_at,
                  tenant_id)
@@ -183,7 +183,7 @@ class Recorder:
                 where name = any($9::text[]) and status <> 'pending'
                 having count(distinct tenant_id) = 1))
             on conflict (id) do update set stage = excluded.stage, reason = excluded.reason
-            returning xmax = 0""",
+            returning tenant_id, xmax = 0 as is_new""",
             metadata.item_id,
             metadata.trace_id,
             refusal.stage,
@@ -194,10 +194,11 @@ class Recorder:
             self.clock.now(),
             [normalise_domain(split_address(each)[1]) for each in metadata.envelope.rcpt_to],
         )
-        if inserted:
+        if row["is_new"]:
             transaction.tell(
                 NewEvent(
                     EventType.MESSAGE_QUARANTINED,
+                    tenant_id=row["tenant_id"],
                     trace_id=metadata.trace_id,
                     subject=("spool_item", metadata.item_id),
                     data={"stage": refusal.stage, "size_bytes": len(refusal.arrival.item.raw)},

@@ -11,6 +11,7 @@ from litestar.response import Stream, Template
 
 from app.core.errors import InvalidInput, NotFound
 from app.eventlog.event import Event
+from app.eventlog.read import EventFilter
 from app.eventlog.types import EventType
 from app.inbox.listing import Access, find_rows, list_messages, shows
 from app.inbox.view import ALL_MAIL, Folder, View
@@ -104,12 +105,8 @@ class ListPages:
         describe: Callable[[], Awaitable[Context]],
     ) -> AsyncIterator[bytes]:
         yield b": connected\n\n"
-        async for events in self.feed.follow(
-            tenant_id=access.tenant_id,
-            mailbox_ids=access.mailbox_ids,
-            types=_FOLLOWED,
-            after=after,
-        ):
+        wanted = EventFilter(access.tenant_id, access.mailbox_ids, _FOLLOWED)
+        async for events in self.feed.follow(wanted, after=after):
             if not events:
                 yield b": still here\n\n"
                 continue
