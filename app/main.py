@@ -55,6 +55,7 @@ from app.web.api.writing import WholeWrites
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.browsers import BrowserCookies
 from app.web.callbacks.inbound import receive_message
+from app.web.callbacks.token import ProviderToken
 from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
 from app.web.guards import Guard, granted, signed_in
@@ -291,6 +292,10 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
             Guard(
                 cookies,
                 services.sign_in_policies,
+                ProviderToken(
+                    services.settings.ingester_inbound_token,
+                    is_needed=services.settings.production,
+                ),
                 services.settings.trusted_proxies,
                 services.settings.public_url,
             )

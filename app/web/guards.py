@@ -20,6 +20,7 @@ from app.access.sign_in_policy import SignInPolicies
 from app.core.errors import NotAllowed, Unauthenticated
 from app.settings import Networks
 from app.web.api.callers import find_caller, read_bearer
+from app.web.callbacks.token import ProviderToken
 from app.web.client import client_address
 from app.web.cookies import SessionCookies
 from app.web.origin import require_own_origin
@@ -48,6 +49,8 @@ class Door(Enum):
     """Anybody signed in, or any key."""
     PERMISSION = auto()
     OPERATOR = auto()
+    PROVIDER = auto()
+    """Whoever has the token of the ingester."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ def allow_operator() -> Mapping[str, Rule]:
     return {_OPT: Rule(Door.OPERATOR)}
 
 
+def allow_provider() -> Mapping[str, Rule]:
+    """`opt` of a callback: for the providers that were given the token of the ingester."""
+    return {_OPT: Rule(Door.PROVIDER)}
+
+
 def rule_of(handler: BaseRouteHandler) -> Rule | None:
     """What the route declared; None when it forgot to, and nobody may use it."""
     rule: Rule | None = handler.opt.get(_OPT)
@@ -99,6 +107,7 @@ class Guard:
 
     cookies: SessionCookies
     policies: SignInPolicies
+    provider_token: ProviderToken
     trusted_proxies: Networks
     public_url: str
 
@@ -115,6 +124,9 @@ class Guard:
         if rule is None:
             raise NotAllowed("Nobody may do this.")
         if rule.door in (Door.PUBLIC, Door.TOKEN):
+            return
+        if rule.door is Door.PROVIDER:
+            self.provider_token.check(connection)
             return
         grant = _by_key(request) if is_api else await self._by_session(request)
         request.scope["auth"] = grant

@@ -1,6 +1,6 @@
-"""Every route of the application, asked by those who may not use it.
+"""Every route of both applications, asked by those who may not use it.
 
-The routes come from the application's own table, so that a new one is covered or fails here. What
+The routes come from each application's own table, so that a new one is covered or fails here. What
 they lead to is made in `victim.py`.
 """
 
@@ -16,13 +16,14 @@ from application import serving
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from mailroom import Mailroom
-from victim import FIELDS, MARK, Victim, make_victim
+from victim import CALLBACKS, FIELDS, MARK, Victim, make_victim
 
 from app.access.grants import COMMAND_LINE
 from app.access.permissions import ROLE_PERMISSIONS, ROLES, SCOPES
 from app.assembly import assemble
+from app.core.secrets import Secret
 from app.directory.bootstrap import ensure_temporary_domain
-from app.main import web_application
+from app.main import ingester_application, web_application
 from app.settings import Settings
 from app.web.guards import Door, Rule, rule_of
 
@@ -327,3 +328,30 @@ async def test_nothing_is_written_without_the_token_of_the_session(site: Site) -
     assert len(writes) > 5
     for wrong in ("", "A" * 43, other.csrf_token):
         assert not await site.find_faults(writes, replace(owner, csrf_token=wrong))
+
+
+async def test_ingester_takes_nothing_from_who_has_no_token(
+    settings: Settings, mailroom: Mailroom
+) -> None:
+    settings = replace(settings, ingester_inbound_token=Secret("right"))
+    app = ingester_application(assemble(settings, clock=mailroom.services.clock))
+    routes = [route for route in list_routes(app) if route.rule.door is not Door.PUBLIC]
+    assert {str(route) for route in routes} == set(CALLBACKS), "say in tests/web/victim.py"
+    minted = await mailroom.services.keys.create(
+        COMMAND_LINE, mailroom.mailbox.tenant_id, sorted(SCOPES)
+    )
+    async with serving(app) as client:
+        for authorization in ("", "Bearer wrong", "right", f"Bearer {minted.key}"):
+            headers = {"authorization": authorization, "cookie": "pillarbox=right"}
+            for route in routes:
+                for body in (CALLBACKS[str(route)], {}):
+                    answer = await client.request(
+                        route.method, route.path, headers=headers, json=body
+                    )
+                    assert answer.status_code == 401, f"{route}: {answer.text}"
+        assert not await mailroom.drain.take_what_is_there()
+        for route in routes:
+            body = CALLBACKS[str(route)]
+            headers = {"authorization": "Bearer right"}
+            answer = await client.request(route.method, route.path, headers=headers, json=body)
+            assert answer.is_success, f"{route}: {answer.text}"

@@ -2,7 +2,7 @@
 
 A route with a new parameter needs a line in `make_things`: the name of the parameter, and how one
 such thing is made in the victim's tenant. A form with a new field that must be filled needs a line
-in `FIELDS`.
+in `FIELDS`, and a callback of the ingester a body in `CALLBACKS`.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,15 @@ FIELDS: Mapping[str, str] = {
     "plan": "developer",
     "role": "viewer",
     "q": "words",
+}
+
+# What providers send, so that nothing but the token can be wrong.
+CALLBACKS: Mapping[str, object] = {
+    "POST /events/inbound": {
+        "event_id": "1",
+        "recipients": ["box@example.test"],
+        "raw_mime": "From: a@example.org\r\n\r\nHi\r\n",
+    },
 }
 
 

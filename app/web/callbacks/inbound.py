@@ -2,25 +2,24 @@
 
 import base64
 import binascii
-import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.params import JSONBody
 
 from app.core.clock import Clock
 from app.core.egress.client import Bounds, Egress
 from app.core.egress.errors import Unreachable
-from app.core.errors import InvalidInput, Unauthenticated
+from app.core.errors import InvalidInput
 from app.core.ids import Ids
 from app.mime.addresses import is_valid_address
 from app.settings import Settings
 from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
 from app.web.given import Given
-from app.web.guards import allow_token
+from app.web.guards import allow_provider
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +41,8 @@ class Accepted(msgspec.Struct, frozen=True):
     id: UUID
 
 
-@post("/events/inbound", status_code=202, opt=allow_token())
+@post("/events/inbound", status_code=202, opt=allow_provider())
 async def receive_message(
-    request: Request[Any, Any, Any],
     data: JSONBody[InboundMessage],
     spool: Given[SpoolWriter],
     egress: Given[Egress],
@@ -54,7 +52,6 @@ async def receive_message(
 ) -> Accepted:
     """Answers 202 once the message is durable. Needs `Authorization: Bearer
     INGESTER_INBOUND_TOKEN`, in production always."""
-    _check_token(request, settings)
     if not data.recipients or not all(is_valid_address(address) for address in data.recipients):
         raise InvalidInput("`recipients` must be e-mail addresses, at least one.")
     raw = await _read(data, egress, settings.smtp_max_message_bytes)
@@ -72,17 +69,6 @@ async def receive_message(
     )
     await spool.put(metadata, raw)
     return Accepted(item_id)
-
-
-def _check_token(request: Request[Any, Any, Any], settings: Settings) -> None:
-    wanted = settings.ingester_inbound_token
-    if wanted is None:
-        if settings.production:
-            raise Unauthenticated("INGESTER_INBOUND_TOKEN is not set on this server.")
-        return
-    given = request.headers.get("authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {wanted.reveal()}".encode()):
-        raise Unauthenticated("The inbound token is missing or wrong.")
 
 
 async def _read(data: InboundMessage, egress: Egress, max_bytes: int) -> bytes:
