@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from piccolo.engine.postgres import PostgresEngine
@@ -89,6 +90,9 @@ from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
 from app.storage.stores import open_blobs, open_spool
 from piccolo_conf import DB
+
+if TYPE_CHECKING:
+    from app.consumers.kafka import KafkaPublisher
 
 # Nobody waits for a domain as they do for a mail: a slow answer is better than none.
 _SECONDS_PER_QUESTION = 4.0
@@ -220,6 +224,21 @@ class Services:
             Authenticator(Resolver(servers), Organisations()),
             self.clock,
         )
+
+    def kafka(self) -> "KafkaPublisher | None":
+        """None where no brokers are set. Raises `BadSetting` where their client is missing."""
+        if self.settings.kafka_brokers is None:
+            return None
+        try:
+            from app.consumers.kafka import KafkaPublisher, configure_client
+        except ModuleNotFoundError as error:
+            if error.name != "confluent_kafka":
+                raise
+            raise BadSetting(
+                "KAFKA_BROKERS is set, but Kafka's client is not installed: "
+                "pip install 'pillarbox[kafka]'."
+            ) from error
+        return KafkaPublisher(configure_client(self.settings), self.settings.kafka_topic)
 
     def quarantine_review(self) -> QuarantineReview:
         return QuarantineReview(self.quarantine, self.pipeline("quarantine"), self.log, self.audit)

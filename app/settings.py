@@ -13,6 +13,7 @@ from app.core.secrets import Secret
 
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\Z")
 _MAILBOX = re.compile(r"(?:[^<>\r\n]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)\Z")
+_KAFKA_TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}\Z")
 _S3_SPOOL = re.compile(r"s3:[A-Za-z0-9._/-]*\Z")
 
 
@@ -83,6 +84,21 @@ class Servers:
         for server in servers:
             ip_address(server.host)
         return cls(servers)
+
+
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """A list of servers by name or address, written as comma-separated `HOST:PORT`."""
+
+    addresses: tuple[Listen, ...]
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.addresses))
+
+    @classmethod
+    def parse(cls, text: str) -> "Brokers":
+        """Raises ValueError for a part that is not HOST:PORT."""
+        return cls(tuple(Listen.parse(part.strip()) for part in text.split(",")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +217,14 @@ class Settings:
 
     search_engine: str = "postgres"
 
+    kafka_brokers: Brokers | None = None
+    kafka_topic: str = "pillarbox.events"
+    kafka_security_protocol: str = "plaintext"
+    kafka_ssl_ca: Path | None = None
+    kafka_sasl_mechanism: str = "SCRAM-SHA-512"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: Secret | None = None
+
     temporary_domain: str = "pillarbox.test"
     temporary_ttl_seconds: int = 3600
     temporary_max_ttl_seconds: int = 86_400
@@ -308,6 +332,7 @@ _PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = {
     Networks: (Networks.parse, "addresses or networks with commas between them"),
     HostNames: (HostNames.parse, "host names with commas between them"),
     Servers: (Servers.parse, "ADDRESS:PORT with commas between them"),
+    Brokers: (Brokers.parse, "HOST:PORT with commas between them"),
     MailUrl: (MailUrl.parse, "smtp://[USER:PASSWORD@]HOST:PORT, smtps://…, ses: or outbox:"),
 }
 _HIDDEN = (Secret, MailUrl)
@@ -382,9 +407,33 @@ def _check(settings: Settings) -> None:
         raise BadSetting("SMTP_LMTP_LISTEN must not be on port 25, which is for SMTP.")
     if (settings.smtp_tls_cert is None) != (settings.smtp_tls_key is None):
         raise BadSetting("SMTP_TLS_CERT and SMTP_TLS_KEY must be set together.")
+    _check_kafka(settings)
     for name in _NOT_NEGATIVE:
         if getattr(settings, name) < 0:
             raise BadSetting(f"{name.upper()} must not be negative.")
     for name in _AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise BadSetting(f"{name.upper()} must be at least 1.")
+
+
+def _check_kafka(settings: Settings) -> None:
+    protocol, mechanism = settings.kafka_security_protocol, settings.kafka_sasl_mechanism
+    if not _KAFKA_TOPIC.match(settings.kafka_topic):
+        raise BadSetting("KAFKA_TOPIC must be at most 249 letters, digits, dots, - and _.")
+    if protocol not in ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"):
+        raise BadSetting(
+            "KAFKA_SECURITY_PROTOCOL must be plaintext, ssl, sasl_plaintext or sasl_ssl."
+        )
+    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        raise BadSetting("KAFKA_SASL_MECHANISM must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
+    has_user = bool(settings.kafka_sasl_username and settings.kafka_sasl_password)
+    if protocol.startswith("sasl_") != has_user:
+        raise BadSetting(
+            "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD go with a KAFKA_SECURITY_PROTOCOL of "
+            "sasl_ssl or sasl_plaintext, and only with one of them."
+        )
+    if (protocol, mechanism) == ("sasl_plaintext", "PLAIN"):
+        raise BadSetting(
+            "KAFKA_SASL_MECHANISM must not be PLAIN with sasl_plaintext: the password would be "
+            "sent as it is."
+        )

@@ -1,11 +1,12 @@
 """What the worker tells Prometheus: how much waits to be taken in or to be indexed, what could not
-be, and whether the object store answers."""
+be, whether the object store answers, and what Kafka confirmed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.assembly import Services
 from app.consumers.indexer import INDEXED_TYPES
@@ -16,6 +17,9 @@ from app.inbound.pipeline.drain import Drain
 from app.search.rebuilds import INDEXER
 from app.storage.blobs.counted import CountedBlobs
 from app.storage.spool.port import Backlog
+
+if TYPE_CHECKING:
+    from app.consumers.kafka import KafkaPublisher
 
 _MEASURE_EVERY_SECONDS = 5.0
 # Each look writes an empty object, which a bucket is paid for.
@@ -138,8 +142,24 @@ class ObjectStore:
         )
 
 
+def add_kafka(publisher: "KafkaPublisher", metrics: Metrics) -> None:
+    """By the delivery reports of what was published."""
+    metrics.counter(
+        "mail_ingest_kafka_published_total",
+        "Events that Kafka confirmed; one that comes twice counts twice.",
+        counting=publisher.published,
+    )
+    metrics.counter(
+        "mail_ingest_kafka_publish_errors_total",
+        "Events that Kafka did not confirm or refused; each try counts.",
+        counting=publisher.publish_errors,
+    )
+
+
 @asynccontextmanager
-async def serving_metrics(services: Services) -> AsyncIterator[None]:
+async def serving_metrics(
+    services: Services, kafka: "KafkaPublisher | None" = None
+) -> AsyncIterator[None]:
     """While the context lasts, where `METRICS_LISTEN` is set. Raises `BadSetting` when the address
     cannot be had."""
     listen = services.settings.worker_metrics_listen
@@ -149,6 +169,8 @@ async def serving_metrics(services: Services) -> AsyncIterator[None]:
     metrics, waiting, store = Metrics(), Waiting(services), ObjectStore(services.blobs)
     waiting.add_to(metrics)
     store.add_to(metrics)
+    if kafka is not None:
+        add_kafka(kafka, metrics)
     server = MetricsServer(metrics)
     await server.start(listen.host, listen.port)
     measuring = [

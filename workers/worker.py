@@ -7,6 +7,7 @@ import uvloop
 
 from app.assembly import Services, assemble
 from app.core.log import configure_logging, get_logger
+from app.eventlog.consumer import ConsumerRunner
 from app.settings import Settings
 from workers.auth_mail import run_auth_mail
 from workers.authentication import run_authentication
@@ -37,10 +38,14 @@ async def _run(settings: Settings, environment: Mapping[str, str]) -> None:
 async def _work(services: Services, environment: Mapping[str, str]) -> None:
     leader = str(services.ids.new())
     indexer = Child("indexer", ("indexer", "--leader", leader), environment)
-    async with serving_metrics(services), asyncio.TaskGroup() as tasks:
+    kafka = services.kafka()
+    async with serving_metrics(services, kafka), asyncio.TaskGroup() as tasks:
         tasks.create_task(run_ingest(services), name="ingest")
         tasks.create_task(indexer.keep_running(), name="indexer")
         tasks.create_task(run_auth_mail(services), name="auth mail")
         tasks.create_task(run_domain_mail(services), name="domain mail")
         tasks.create_task(run_authentication(services), name="authentication")
+        if kafka is not None:
+            runner = ConsumerRunner(kafka, services.log, services.ids.new())
+            tasks.create_task(runner.run(), name="kafka")
         tasks.create_task(run_schedule(services), name="schedule")

@@ -10,6 +10,12 @@ from app.settings import Listen, MailUrl, Settings, read_settings
 
 KEYS = {"SECRET_KEY": "s" * 32, "ENCRYPTION_KEY": "e" * 32}
 
+KAFKA_USER = {
+    "KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
+    "KAFKA_SASL_USERNAME": "pillarbox",
+    "KAFKA_SASL_PASSWORD": "hunter2",
+}
+
 
 def read(**changes: str) -> Settings:
     return read_settings({**KEYS, **changes})
@@ -56,6 +62,22 @@ def read(**changes: str) -> Settings:
         ({"METRICS_LISTEN": "metrics.test:9090"}, "METRICS_LISTEN must be a loopback address"),
         ({"METRICS_LISTEN": "[::ffff:10.0.0.1]:9090"}, "METRICS_LISTEN must be a loopback"),
         ({"METRICS_LISTEN": "127.0.0.1:65535"}, "METRICS_LISTEN"),
+        ({"KAFKA_BROKERS": "kafka.test"}, "KAFKA_BROKERS must be HOST:PORT"),
+        ({"KAFKA_BROKERS": "kafka.test:9092,"}, "KAFKA_BROKERS must be HOST:PORT"),
+        ({"KAFKA_TOPIC": "two words"}, "KAFKA_TOPIC"),
+        ({"KAFKA_TOPIC": ".."}, "KAFKA_TOPIC"),
+        ({"KAFKA_SECURITY_PROTOCOL": "tls"}, "KAFKA_SECURITY_PROTOCOL"),
+        ({"KAFKA_SECURITY_PROTOCOL": "sasl_ssl"}, "KAFKA_SASL_USERNAME"),
+        ({"KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}, "KAFKA_SECURITY_PROTOCOL"),
+        ({**KAFKA_USER, "KAFKA_SASL_MECHANISM": "GSSAPI"}, "KAFKA_SASL_MECHANISM"),
+        (
+            {
+                **KAFKA_USER,
+                "KAFKA_SECURITY_PROTOCOL": "sasl_plaintext",
+                "KAFKA_SASL_MECHANISM": "PLAIN",
+            },
+            "sent as it is",
+        ),
     ],
 )
 def test_start_is_refused_in_one_line_that_names_the_setting_when_it_is_bad(

@@ -27,6 +27,13 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def free_pair_of_ports() -> int:
+    """The first of two ports, of which the worker takes the second."""
+    while (port := free_port()) >= 65535:
+        pass
+    return port
+
+
 def wait_until(condition: Callable[[], object], what: str, timeout_seconds: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not condition():

@@ -4,18 +4,11 @@ import re
 
 import httpx
 import pytest
-from pillarbox import Pillarbox, free_port, installation, wait_until
+from pillarbox import Pillarbox, free_pair_of_ports, installation, wait_until
 
 pytestmark = pytest.mark.flow
 
 TENANT = "Harbour"
-
-
-def free_pair_of_ports() -> int:
-    """The first of two ports, of which the worker takes the second."""
-    while (port := free_port()) >= 65535:
-        pass
-    return port
 
 
 def refuse(pillarbox: Pillarbox, *names: str) -> None:
