@@ -330,8 +330,16 @@ def _lifespan(services: Services, *, with_spool: bool) -> Any:
     return lifespan
 
 
+class _Part(Provide):
+    """One part of the installation. The framework compares each with every other, once for each
+    handler, and no two of them are the same."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
 def _given(part: object) -> Provide:
-    return Provide(lambda: part, use_cache=True, sync_to_thread=False)
+    return _Part(lambda: part, use_cache=True, sync_to_thread=False)
 
 
 def _find_spool(state: State) -> SpoolWriter:

@@ -2,6 +2,7 @@
 holds for all of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -118,6 +119,19 @@ def configure_openapi(path: str, description: Description) -> OpenAPIConfig:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a route is described with: examples, and problems beyond those that its shape tells."""
+
+    answer: Any = None
+    body: Any = None
+    problems: Sequence[Kind] = ()
+
+    def __deepcopy__(self, _: Any) -> "Shown":
+        """The framework copies a handler for each router around it, and this never changes."""
+        return self
+
+
 def shown(
     *,
     answer: Any = None,
@@ -126,7 +140,7 @@ def shown(
 ) -> Mapping[str, Any]:
     """`opt` of a route: an example of its answer and of its body, and which problems it answers
     with beyond those that its shape tells."""
-    return {_SHOWN: {"answer": answer, "body": body, "problems": problems}}
+    return {_SHOWN: Shown(answer, body, problems)}
 
 
 def describe(app: Litestar) -> dict[str, Any]:
@@ -159,19 +173,19 @@ def _close_body(schemas: dict[str, Any], handler: HTTPRouteHandler) -> None:
 
 
 def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, method: str) -> None:
-    told = handler.opt.get(_SHOWN) or shown()[_SHOWN]
+    told: Shown = handler.opt.get(_SHOWN, Shown())
     rule = rule_of(handler)
     needs_key = rule is not None and rule.door is not Door.PUBLIC
     is_write = method in _WRITES and is_transaction(handler)
     success = operation["responses"][str(handler.status_code)]
     for media in success.get("content", {}).values():
-        if told["answer"] is not None:
-            media["example"] = msgspec.to_builtins(told["answer"])
+        if told.answer is not None:
+            media["example"] = msgspec.to_builtins(told.answer)
     for media in operation.get("requestBody", {}).get("content", {}).values():
-        if told["body"] is not None:
-            media["example"] = msgspec.to_builtins(told["body"])
+        if told.body is not None:
+            media["example"] = msgspec.to_builtins(told.body)
     operation["responses"].pop("400", None)
-    for kind in _problems(operation, needs_key=needs_key, is_write=is_write, more=told["problems"]):
+    for kind in _problems(operation, needs_key=needs_key, is_write=is_write, more=told.problems):
         _add_problem(operation["responses"], kind)
     if needs_key:
         operation["security"] = [{_SECURITY: []}]
