@@ -7,6 +7,7 @@ UV := $(BIN)/uv
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
 EXIM := $(CURDIR)/.venv/exim
+PROMTOOL := $(CURDIR)/.venv/promtool
 
 export UV_CACHE_DIR ?= $(CURDIR)/.venv/cache
 export UV_PYTHON_DOWNLOADS := never
@@ -20,7 +21,7 @@ COMPILE = $(UV) pip compile pyproject.toml --all-extras --group build --python-v
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help up test check fmt fuzz-api smtp-clients screenshots lock clean chromium
+.PHONY: help up test check fmt fuzz-api smtp-clients screenshots lock clean chromium promtool
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' \
@@ -65,6 +66,16 @@ $(EXIM)/usr/sbin/exim4:
 	@apt-get update -qq
 	@cd $(EXIM) && apt-get download -qq -o APT::Sandbox::User=root exim4-daemon-light libidn12 \
 		&& for package in *.deb; do dpkg -x $$package .; done
+
+promtool: $(PROMTOOL)/usr/bin/promtool ## what the tests try the alert rules with, unpacked into .venv
+
+# Of Debian's package, which would start a server, the one program is taken.
+$(PROMTOOL)/usr/bin/promtool: | $(UV)
+	@echo "Unpacking promtool."
+	@rm -rf $(PROMTOOL) && mkdir -p $(PROMTOOL)
+	@[ "$$(id -u)" != 0 ] || apt-get update -qq
+	@cd $(PROMTOOL) && apt-get download -qq -o APT::Sandbox::User=root prometheus \
+		&& dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && rm prometheus_*.deb
 
 fuzz-api: $(INSTALLED_DEV) ## send the API a hundred times what the tests send; ARGS go to pytest
 	@$(BIN)/pytest tests/web/api/test_api_fuzz.py --hypothesis-profile=fuzz $(ARGS)
