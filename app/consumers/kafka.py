@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from app.core.errors import PillarboxError, Unavailable
+from app.core.errors import BadSetting, PillarboxError, Unavailable
 from app.core.metrics import Counter
 from app.eventlog.append import MAX_EVENTS_PER_APPEND
 from app.eventlog.event import Event, NewEvent
@@ -82,7 +82,10 @@ class KafkaPublisher:
     async def _connect(self) -> Producer:
         if self._producer is None:
             configuration = {**self.configuration, "error_cb": self._note_trouble}
-            self._producer = await asyncio.to_thread(Producer, configuration)
+            try:
+                self._producer = await asyncio.to_thread(Producer, configuration)
+            except KafkaException as error:
+                raise Unavailable(f"Kafka's client did not start: {error.args[0].str()}") from error
         return self._producer
 
     async def _send(
@@ -146,7 +149,7 @@ def _now() -> float:
 def configure_client(settings: Settings) -> Configuration:
     """Sure and in order before fast: every replica confirms, and a retry neither doubles a record
     nor lets a later one pass. Records of one key come to the partition where Java's clients would
-    put them."""
+    put them. Raises `BadSetting` where the authorities' file is missing."""
     configuration: dict[str, str | int | bool] = {
         "bootstrap.servers": str(settings.kafka_brokers),
         "client.id": "pillarbox",
@@ -161,6 +164,8 @@ def configure_client(settings: Settings) -> Configuration:
         "log_level": 0,
     }
     if settings.kafka_ssl_ca is not None:
+        if not settings.kafka_ssl_ca.is_file():
+            raise BadSetting(f"KAFKA_SSL_CA must be a PEM file; {settings.kafka_ssl_ca} is none.")
         configuration["ssl.ca.location"] = str(settings.kafka_ssl_ca)
     if settings.kafka_sasl_password is not None:
         configuration |= {

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import msgspec
@@ -20,7 +21,7 @@ from app.eventlog.consumer import ConsumerRunner
 from app.eventlog.event import Event, NewEvent
 from app.eventlog.read import EventFilter, read_events
 from app.eventlog.types import EventType
-from app.settings import Brokers, read_settings
+from app.settings import Brokers, Settings, read_settings
 from app.web.api.events import EventSummary
 
 REFUSING = "refusing"
@@ -292,22 +293,45 @@ async def test_brokers_without_their_client_are_refused_in_one_line(
         replace(services, settings=settings).kafka()
 
 
-def test_client_gets_what_is_set_and_shows_no_password() -> None:
-    settings = read_settings(
+def read_kafka_settings(ca: Path) -> Settings:
+    return read_settings(
         {
             "SECRET_KEY": "s" * 32,
             "ENCRYPTION_KEY": "e" * 32,
             "KAFKA_BROKERS": "kafka-1.test:9093, [::1]:9094",
             "KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
-            "KAFKA_SSL_CA": "/etc/kafka.pem",
+            "KAFKA_SSL_CA": str(ca),
             "KAFKA_SASL_USERNAME": "pillarbox",
             "KAFKA_SASL_PASSWORD": "hunter2",
         }
     )
-    client = configure_client(settings)
+
+
+def test_client_gets_what_is_set_and_shows_no_password(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+    client = configure_client(read_kafka_settings(ca))
     assert client["bootstrap.servers"] == "kafka-1.test:9093,[::1]:9094"
     assert client["security.protocol"] == "sasl_ssl"
-    assert client["ssl.ca.location"] == "/etc/kafka.pem"
+    assert client["ssl.ca.location"] == str(ca)
     assert client["sasl.mechanism"] == "SCRAM-SHA-512"
     assert (client["sasl.username"], client["sasl.password"]) == ("pillarbox", "hunter2")
-    assert "hunter2" not in repr(KafkaPublisher(client, settings.kafka_topic))
+    assert "hunter2" not in repr(KafkaPublisher(client, "events"))
+
+
+def test_start_is_refused_without_the_file_of_the_authorities(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=r"^KAFKA_SSL_CA .* is none\.$"):
+        configure_client(read_kafka_settings(tmp_path / "ca.pem"))
+
+
+async def test_nothing_is_refused_for_good_because_the_client_does_not_start(
+    services: Services, cluster: KafkaCluster, topic: str, tmp_path: Path
+) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("no certificate")
+    publisher = make_publisher(
+        services, cluster, topic, **{"security.protocol": "ssl", "ssl.ca.location": str(ca)}
+    )
+    await tell(services, 1)
+    with pytest.raises(Unavailable, match="did not start"):
+        await publisher.handle(await read_log(services))
