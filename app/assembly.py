@@ -79,6 +79,7 @@ from app.search.rebuilds import Rebuilds
 from app.search.saved import SavedSearches
 from app.search.search import Search
 from app.search.suggestions import Suggestions
+from app.search.waiting import Waiting
 from app.settings import Listen, Settings
 from app.storage.blobs.counted import CountedBlobs
 from app.storage.db.database import Database
@@ -149,6 +150,7 @@ class Services:
     quarantine: Quarantine
     search_index: SearchIndex
     search: Search
+    waiting: Waiting
     saved_searches: SavedSearches
     suggestions: Suggestions
     rebuilds: Rebuilds
@@ -292,6 +294,8 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     routes = Routes(database, clock, ids)
     recipients = Recipients(database, clock)
     search_index = open_index(settings, database)
+    feed = LiveFeed(database, doorbell)
+    reading = Reading(database, log, ids)
     saved_searches = SavedSearches(database, clock, ids)
     return Services(
         settings=settings,
@@ -356,7 +360,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
             ttl_seconds=settings.temporary_ttl_seconds,
             max_ttl_seconds=settings.temporary_max_ttl_seconds,
         ),
-        reading=Reading(database, log, ids),
+        reading=reading,
         actions=Actions(log, clock, ids),
         labels=Labels(database, clock, ids),
         removal=Removal(database, log, blobs, clock, ids),
@@ -364,10 +368,11 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         archive=RawArchive(database, blobs, clock),
         pictures=RemotePictures(egress),
         sample=Sample(settings.smtp_listen, clock),
-        feed=LiveFeed(database, doorbell),
+        feed=feed,
         quarantine=Quarantine(database, log, blobs, recipients, clock, ids),
         search_index=search_index,
         search=Search(database, search_index, clock),
+        waiting=Waiting(database, feed, reading, clock),
         saved_searches=saved_searches,
         suggestions=Suggestions(database, saved_searches),
         rebuilds=Rebuilds(database, clock, settings.search_engine),

@@ -51,6 +51,7 @@ from app.web.api.openapi import Description, configure_openapi
 from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
 from app.web.api.users import users_router
+from app.web.api.waiting import wait_for_message
 from app.web.api.writing import WholeWrites
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.browsers import BrowserCookies
@@ -103,6 +104,7 @@ _PUBLIC_ROUTERS = (health_router, public_metrics_router, docs_router)
 _MAX_API_BYTES = 1_000_000
 _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     messages_router,
+    wait_for_message,
     search_api_router,
     labels_router,
     mailboxes_router,
@@ -263,6 +265,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "pictures": services.pictures,
         "sample": services.sample,
         "search": services.search,
+        "waiting": services.waiting,
         "saved_searches": services.saved_searches,
         "suggestions": services.suggestions,
         "session_cookies": cookies,

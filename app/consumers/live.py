@@ -6,7 +6,7 @@ it has seen already.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -50,7 +50,9 @@ class LiveFeed:
         self._position = 0
         self._ended = False
 
-    async def follow(self, wanted: EventFilter, *, after: int) -> AsyncIterator[Sequence[Event]]:
+    async def follow(
+        self, wanted: EventFilter, *, after: int
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """The wanted events after a position, each once and in order, as long as the process runs.
 
         Nothing for a while gives an empty sequence, for the caller to see that its peer is there.

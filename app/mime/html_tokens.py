@@ -6,6 +6,9 @@ such case, so it comes first: for plain text, and for the balancing that makes a
 
 import re
 from collections.abc import Iterator
+from html import unescape
+from html.entities import html5
+from itertools import islice
 
 
 def split_markup(html: str, max_tags: int) -> Iterator[tuple[str, str, str | None, str | None]]:
@@ -28,6 +31,26 @@ def count_attributes(tag: str) -> int:
     return len(_ATTRIBUTE.findall(tag)) - 1
 
 
+def read_attributes(tag: str) -> Iterator[tuple[str, str]]:
+    """The attributes of the source of a start tag: their names in small letters, and their values
+    as a browser has them (HTML Standard, section 13.2.5.73: `&reg=1` is no reference)."""
+    for found in islice(_ATTRIBUTE.finditer(tag), 1, None):
+        name, _, value = found[0].partition("=")
+        value = value.strip(_SPACE)
+        if value[:1] in ('"', "'"):
+            value = value[1:].removesuffix(value[0])
+        yield name.strip(_SPACE).lower(), _REFERENCE.sub(_resolve, value)
+
+
+def _resolve(reference: re.Match[str]) -> str:
+    is_known = reference[1] is None or reference[1] in html5
+    return unescape(reference[0]) if is_known else reference[0]
+
+
+_SPACE = " \t\n\f\r"
+_REFERENCE = re.compile(
+    r"&(?:#[0-9]{1,8}+;?|#[xX][0-9a-fA-F]{1,8}+;?|([a-zA-Z][a-zA-Z0-9]{1,31}+(?:;|(?!=))))"
+)
 _VALUE = r""""[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+"""
 _NAME_AND_VALUE = (
     r"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+"

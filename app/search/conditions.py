@@ -1,10 +1,10 @@
 """A query as a condition of SQL on `message`."""
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from uuid import UUID
 
 from app.inbox.view import Folder
+from app.search.matching import identity_of
 from app.search.query import (
     And,
     Flag,
@@ -110,13 +110,18 @@ def names_of_mailboxes(node: Node) -> list[InMailbox]:
             return []
 
 
-def names_folder(node: Node) -> bool:
-    """Whether the query itself says where it looks, or asks for one message."""
+def within_folders(root: Node) -> Node:
+    """The same without spam and trash, unless it says itself where it looks, or asks for one
+    message."""
+    return root if _names_folder(root) else And((root, Not(InFolder(("spam", "trash")))))
+
+
+def _names_folder(node: Node) -> bool:
     match node:
         case And(parts) | Or(parts):
-            return any(map(names_folder, parts))
+            return any(map(_names_folder, parts))
         case Not(part):
-            return names_folder(part)
+            return _names_folder(part)
         case _:
             return isinstance(node, InFolder | HasId | HasMessageId)
 
@@ -142,8 +147,7 @@ def _of_message(node: Node, argument: Callable[[object], str], tenant_id: UUID) 
         case HasId(message):
             return f"message.id = {argument(message)}"
         case HasMessageId(message_id):
-            identity = hashlib.sha256(message_id.encode("utf-8", "replace")).digest()
-            return f"identity = {argument(identity)}"
+            return f"identity = {argument(identity_of(message_id))}"
         case _:
             raise TypeError(f"{node} is no condition")
 

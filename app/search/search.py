@@ -15,23 +15,22 @@ from app.inbox.listing import (
     encode_cursor,
     to_row,
 )
-from app.mime.addresses import split_address
 from app.search.conditions import (
     condition_of,
     gather,
     largest_texts,
-    names_folder,
     names_of_mailboxes,
+    within_folders,
 )
 from app.search.language import parse_query
+from app.search.matching import names_mailbox
 from app.search.port import Found, SearchIndex
-from app.search.query import And, InFolder, InMailbox, Node, Not, Query, Received, is_text
+from app.search.query import And, InMailbox, Node, Not, Query, Received, is_text
 from app.storage.db.database import Database
 
 _Place = tuple[datetime, UUID]
 _FIRST_ID = UUID(int=0)
 _LONGEST_CHUNK = 20_000
-_UNASKED_FOLDERS = InFolder(("spam", "trash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +80,13 @@ class Search:
     async def _ask(self, access: Access, root: Node) -> "_Asked":
         """The parts of the query, each for the one who answers it."""
         addresses = await self._mailboxes(access)
-        root = root if names_folder(root) else And((root, Not(_UNASKED_FOLDERS)))
+        root = within_folders(root)
         parts = list(_flatten(root))
         texts = [part for part in parts if is_text(part)]
         by_engine = any(not isinstance(text, Not) for text in texts)
         rest = [part for part in parts if not (by_engine and is_text(part))]
         mailboxes = {
-            name: [each for each, address in addresses.items() if _names(name, address)]
+            name: [each for each, address in addresses.items() if names_mailbox(name, address)]
             for name in names_of_mailboxes(root)
         }
         wanted = set(addresses).intersection(
@@ -230,8 +229,3 @@ def _flatten(node: Node) -> Sequence[Node]:
     if not isinstance(node, And):
         return (node,)
     return [part for each in node.parts for part in _flatten(each)]
-
-
-def _names(name: InMailbox, address: str) -> bool:
-    """A mailbox by its address, by what stands before the @, or by its domain."""
-    return name.address in (address, *split_address(address))

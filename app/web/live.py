@@ -1,19 +1,10 @@
 """Server-sent events: what an open page is told (HTML, section 9.2)."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from litestar import Request
 
 from app.core.errors import InvalidInput
-from app.eventlog.event import Event
-from app.eventlog.read import EventFilter
-
-
-class Feed(Protocol):
-    """Where a page hears of new events."""
-
-    def follow(self, wanted: EventFilter, *, after: int) -> AsyncIterator[Sequence[Event]]: ...
 
 
 def resume_position(request: Request[Any, Any, Any], after: int) -> int:

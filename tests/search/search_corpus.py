@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from app.assembly import Services
+from app.search.matching import StoredMessage, matches
 from app.search.port import Document
-from app.search.query import Address, And, Node, Not, Or, Phrase, Prefix, Word
-from app.search.terms import read_terms, term_of, terms_of_address
+from app.search.query import Node
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -140,31 +140,6 @@ async def store(services: Services, documents: Sequence[Document]) -> None:
         )
 
 
-def matches(node: Node, document: Document) -> bool:
-    """Whether it does, read from the terms one by one: what both engines are held against."""
-    terms = read_terms(document)
-
-    def holds(node: Node) -> bool:
-        match node:
-            case Word(text, field):
-                return term_of(text, field) in terms
-            case Prefix(text, field):
-                return any(term.startswith(term_of(text, field)) for term in terms)
-            case Phrase(words, field):
-                places = [terms.get(term_of(word, field), []) for word in words]
-                return any(
-                    all(start + offset in each for offset, each in enumerate(places))
-                    for start in places[0]
-                )
-            case Address(text, field):
-                return any(term in terms for term in terms_of_address(text, field))
-            case And(parts):
-                return all(map(holds, parts))
-            case Or(parts):
-                return any(map(holds, parts))
-            case Not(part):
-                return not holds(part)
-            case _:
-                raise TypeError(node)
-
-    return holds(node)
+def fits(node: Node, document: Document) -> bool:
+    """Whether `node`, which is text, is in the document: what both engines are held against."""
+    return matches(node, StoredMessage(document, b"", (), "", (), 0, 0, ""))

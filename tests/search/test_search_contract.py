@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from search_corpus import MAIL, START, Corpus, make_corpus, matches
+from search_corpus import MAIL, START, Corpus, fits, make_corpus
 
 from app.assembly import Services
 from app.search.language import parse_query
@@ -127,7 +127,7 @@ async def test_queries_find_what_they_say(index: SearchIndex, corpus: Corpus) ->
         assert is_text(root), text
         found = await names(index, corpus, root)
         assert set(found) == expected, text
-        assert set(found) == {n for n, each in corpus.documents.items() if matches(root, each)}
+        assert set(found) == {n for n, each in corpus.documents.items() if fits(root, each)}
         assert found == [name for name in reversed(MAIL) if name in found], text
         assert await names(index, corpus, root, limit=50) == found, text
 
@@ -181,7 +181,7 @@ async def test_any_query_finds_what_its_terms_say(
     index: SearchIndex, corpus: Corpus, node: Node, limit: int | None
 ) -> None:
     found = await index.find(node, [corpus.mailbox_id, corpus.other_id], limit=limit)
-    expected = [name for name in reversed(MAIL) if matches(node, corpus.documents[name])]
+    expected = [name for name in reversed(MAIL) if fits(node, corpus.documents[name])]
     assert [corpus.name_of(hit.message_id) for hit in found.hits] == expected[:limit]
 
 
@@ -203,7 +203,7 @@ async def test_pages_hold_each_hit_once_and_in_order(index: SearchIndex, corpus:
     await index.put(more)
     for node in (ALL, Word("plan"), Phrase(("common", "words"))):
         everything = (await index.find(node, [corpus.mailbox_id])).hits
-        assert len(everything) == sum(matches(node, each) for each in corpus.documents.values())
+        assert len(everything) == sum(fits(node, each) for each in corpus.documents.values())
         places = [(hit.received_at, hit.message_id) for hit in everything]
         assert places == sorted(set(places), reverse=True)
         for limit in (1, 2, 3, 7):

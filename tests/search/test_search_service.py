@@ -13,6 +13,10 @@ from search_corpus import MAIL, START, Corpus, make_corpus
 from app.assembly import Services
 from app.core.errors import InvalidInput
 from app.inbox.listing import Access
+from app.search.conditions import within_folders
+from app.search.documents import read_stored
+from app.search.language import parse_query
+from app.search.matching import matches
 from app.search.port import Found, SearchIndex
 from app.search.postgres import PostgresIndex
 from app.search.query import Node
@@ -132,6 +136,22 @@ FINDS: dict[str, list[str]] = {
 async def test_queries_find_what_they_say(search: Search, corpus: Corpus) -> None:
     for text, expected in FINDS.items():
         assert await find(search, corpus, text) == expected, text
+
+
+async def test_message_itself_is_read_as_the_search_finds_it(
+    search: Search, corpus: Corpus
+) -> None:
+    documents = sorted(corpus.documents.values(), key=lambda each: each.received_at, reverse=True)
+    stored = await read_stored(corpus.services.database, [each.message_id for each in documents])
+    # The rows have no bodies here.
+    newest_first = [replace(stored[each.message_id], document=each) for each in documents]
+    for text in (*FINDS, *HOSTILE):
+        query = parse_query(text, corpus.services.clock.now())
+        root = within_folders(query.root)
+        fitting = [message for message in newest_first if matches(root, message)]
+        names = [corpus.name_of(message.document.message_id) for message in fitting]
+        # An empty search finds nothing, and whoever waits for nothing in particular anything.
+        assert names == (SHOWN if query.is_empty else await find(search, corpus, text)), text
 
 
 async def test_both_engines_find_the_same_for_what_nobody_would_type(

@@ -16,7 +16,7 @@ from application import serving
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from mailroom import Mailroom
-from victim import CALLBACKS, FIELDS, MARK, Victim, make_victim
+from victim import CALLBACKS, FIELDS, MARK, QUERIES, Victim, make_victim
 
 from app.access.grants import COMMAND_LINE
 from app.access.permissions import ROLE_PERMISSIONS, ROLES, SCOPES
@@ -25,6 +25,7 @@ from app.core.secrets import Secret
 from app.directory.bootstrap import ensure_temporary_domain
 from app.main import ingester_application, web_application
 from app.settings import Settings
+from app.web.api.openapi import Shown
 from app.web.guards import Door, Rule, rule_of
 
 REFUSALS = (401, 403, 404)
@@ -113,7 +114,7 @@ class Site:
             sent["data"] = {**form, "csrf_token": caller.csrf_token}
         answer = await self.client.request(
             route.method,
-            route.path.format(**filled),
+            f"{route.path.format(**filled)}?{QUERIES.get(route.path, '')}",
             headers=caller.headers,
             **sent,  # type: ignore[arg-type]
         )
@@ -199,7 +200,7 @@ def list_routes(app: Litestar) -> Sequence[Route]:
                 continue  # tells the methods of the path, and asks for nothing
             rule = rule_of(handler)
             assert rule is not None, f"{method} {route.path}: give it `opt=allow(…)`"
-            example = handler.opt.get("shown", {}).get("body")
+            example = handler.opt.get("shown", Shown()).body
             names = frozenset(route.path_parameters)
             found.append(Route(method, route.path_format, names, rule, example))
     return found

@@ -47,6 +47,9 @@ CALLBACKS: Mapping[str, object] = {
     },
 }
 
+# What routes are asked with that would answer late, or need it.
+QUERIES: Mapping[str, str] = {"/api/v1/messages/wait": "timeout=0"}
+
 
 @dataclass(frozen=True)
 class Victim:

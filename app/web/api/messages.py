@@ -135,7 +135,7 @@ _FACTS: dict[str, Any] = {
 }
 SUMMARY_EXAMPLE = MessageSummary(**_FACTS)
 CURSOR_EXAMPLE = "644a5d3c5b000-0198c5f277aa7e018c115d2f0e9b7a31"
-_DETAIL_EXAMPLE = MessageDetail(
+DETAIL_EXAMPLE = MessageDetail(
     **_FACTS,
     cc="",
     date=datetime(2026, 11, 22, 9, 29, 58, tzinfo=UTC),
@@ -182,14 +182,14 @@ async def list_all(
     "/{message_id:uuid}",
     operation_id="get_message",
     summary="Get a message",
-    opt=shown(answer=_DETAIL_EXAMPLE),
+    opt=shown(answer=DETAIL_EXAMPLE),
 )
 async def show(
     grant: Given[Grant], reading: Given[Reading], message_id: FromPath[UUID]
 ) -> MessageDetail:
     """A message with its text, its HTML and what is attached. `html` is as the sender wrote it:
     clean it before you show it to anybody. Reading it here does not mark it as read."""
-    return _detail(await reading.open(readable(grant), message_id))
+    return describe_message(await reading.open(readable(grant), message_id))
 
 
 @get(
@@ -229,7 +229,7 @@ async def download_attachment(
     "/{message_id:uuid}",
     operation_id="change_message",
     summary="Change a message",
-    opt={**allow(Permission.MESSAGES_WRITE), **shown(answer=_DETAIL_EXAMPLE, body=_CHANGE_EXAMPLE)},
+    opt={**allow(Permission.MESSAGES_WRITE), **shown(answer=DETAIL_EXAMPLE, body=_CHANGE_EXAMPLE)},
 )
 async def change(
     grant: Given[Grant],
@@ -244,7 +244,7 @@ async def change(
     await reading.open(access, message_id)
     for action, label_id in _steps(data):
         await actions.apply(access, None, action, [message_id], label_id)
-    return _detail(await reading.open(access, message_id))
+    return describe_message(await reading.open(access, message_id))
 
 
 @delete(
@@ -275,6 +275,25 @@ def describe_label(label: LabelView) -> Label:
     return Label(label.id, label.name, label.colour)
 
 
+def describe_message(message: MessageView) -> MessageDetail:
+    found = message.authentication
+    return MessageDetail(
+        **_fields(message),
+        cc=message.cc,
+        date=message.date,
+        trace_id=message.trace_id,
+        text=message.text,
+        html=message.html,
+        authentication=AuthenticationSummary(
+            *((found.spf, found.dkim, found.dmarc) if found else (None, None, None))
+        ),
+        attachments=[
+            AttachmentSummary(part.id, part.file_name, part.content_type, part.size_bytes)
+            for part in message.attachments
+        ],
+    )
+
+
 _FOLDER_ACTIONS = {
     Folder.INBOX: Action.INBOX,
     Folder.ARCHIVE: Action.ARCHIVE,
@@ -294,25 +313,6 @@ def _steps(wanted: MessageChange) -> Sequence[tuple[Action, UUID | None]]:
     steps += [(Action.LABEL, label_id) for label_id in wanted.add_labels]
     steps += [(Action.UNLABEL, label_id) for label_id in wanted.remove_labels]
     return steps
-
-
-def _detail(message: MessageView) -> MessageDetail:
-    found = message.authentication
-    return MessageDetail(
-        **_fields(message),
-        cc=message.cc,
-        date=message.date,
-        trace_id=message.trace_id,
-        text=message.text,
-        html=message.html,
-        authentication=AuthenticationSummary(
-            *((found.spf, found.dkim, found.dmarc) if found else (None, None, None))
-        ),
-        attachments=[
-            AttachmentSummary(part.id, part.file_name, part.content_type, part.size_bytes)
-            for part in message.attachments
-        ],
-    )
 
 
 def _fields(row: MessageRow) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from litestar.response import Stream, Template
 
 from app.core.errors import InvalidInput, NotFound
 from app.eventlog.event import Event
+from app.eventlog.feed import Feed
 from app.eventlog.read import EventFilter
 from app.eventlog.types import EventType
 from app.inbox.listing import Access, find_rows, list_messages, shows
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
-from app.web.live import Feed, format_event, resume_position
+from app.web.live import format_event, resume_position
 
 Context = Mapping[str, Any]
 

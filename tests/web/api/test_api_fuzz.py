@@ -76,6 +76,8 @@ def test_api_keeps_to_its_description_whatever_it_is_sent(
             for name, ids in known.items() if mode is GenerationMode.POSITIVE else ():
                 if name in (case.path_parameters or {}) and data.draw(st.booleans()):
                     case.path_parameters[name] = str(data.draw(st.sampled_from(ids)))
+            if case.path.endswith("/wait"):
+                case.query = {**(case.query or {}), "timeout": 0}
             case.call_and_validate(headers=headers, excluded_checks=UNSAID)
 
         run()
