@@ -28,18 +28,20 @@ from app.access.users import Users
 from app.consumers.authentication import Authentication
 from app.consumers.indexer import Indexer
 from app.consumers.live import LiveFeed
+from app.consumers.webhooks import Webhooks
 from app.core.clock import Clock, SystemClock
 from app.core.dns import Resolver, system_servers
 from app.core.egress.client import Egress
+from app.core.egress.dial import SystemResolver
 from app.core.encryption import Keyring
 from app.core.errors import BadSetting
 from app.core.ids import Ids
 from app.directory.domain_checks import DomainChecks
 from app.directory.domain_dns import DomainDns
-from app.directory.domain_notices import DomainNotices
 from app.directory.domain_records import Installation
 from app.directory.domains import Domains
 from app.directory.mailboxes import Mailboxes
+from app.directory.owner_notices import OwnerNotices
 from app.directory.recipients import Recipients
 from app.directory.routes import Routes
 from app.directory.signing_keys import SigningKeys
@@ -68,10 +70,10 @@ from app.inbox.sample import Sample
 from app.inbox.signed_links import SignedLinks
 from app.inbox.temporary import TemporaryInboxes
 from app.inbox.temporary_limits import TemporaryLimits
-from app.outbound.domain_mail import DomainMail
 from app.outbound.lanes import open_outbox, open_transport
 from app.outbound.mail_templates import MailTemplates
 from app.outbound.outbox import Outbox
+from app.outbound.owner_mail import OwnerMail
 from app.search.correspondents import Correspondents
 from app.search.port import SearchIndex
 from app.search.postgres import PostgresIndex
@@ -90,6 +92,12 @@ from app.storage.sealed_secrets import SealedSecrets
 from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
 from app.storage.stores import open_blobs, open_spool
+from app.webhooks.call import Caller
+from app.webhooks.deliverer import Deliverer
+from app.webhooks.deliveries import WebhookDeliveries
+from app.webhooks.endpoints import WebhookEndpoints
+from app.webhooks.replays import WebhookReplays
+from app.webhooks.settling import Settling
 from piccolo_conf import DB
 
 if TYPE_CHECKING:
@@ -97,6 +105,7 @@ if TYPE_CHECKING:
 
 # Nobody waits for a domain as they do for a mail: a slow answer is better than none.
 _SECONDS_PER_QUESTION = 4.0
+_WEBHOOK_RESOLVERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ class Services:
     domains: Domains
     domain_changes: DomainChanges
     domain_checks: DomainChecks
-    domain_notices: DomainNotices
+    owner_notices: OwnerNotices
     mailboxes: Mailboxes
     routes: Routes
     recipients: Recipients
@@ -154,6 +163,9 @@ class Services:
     saved_searches: SavedSearches
     suggestions: Suggestions
     rebuilds: Rebuilds
+    webhook_endpoints: WebhookEndpoints
+    webhook_deliveries: WebhookDeliveries
+    webhook_replays: WebhookReplays
     schedule_notes: ScheduleNotes
 
     @asynccontextmanager
@@ -184,6 +196,23 @@ class Services:
     def refused_mail_reader(self) -> RefusedMailReader:
         return RefusedMailReader(RefusedMailFolder.of(self.settings), self.log)
 
+    def webhooks(self) -> Webhooks:
+        return Webhooks(
+            self.database, self.doorbell, self.clock, public_url=self.settings.public_url
+        )
+
+    def webhook_deliverer(self) -> Deliverer:
+        # Threads of its own, and many: names that are never resolved must not keep others waiting.
+        egress = Egress(
+            self.settings.egress_allow, resolve=SystemResolver(threads=_WEBHOOK_RESOLVERS)
+        )
+        return Deliverer(
+            self.log,
+            Caller(egress, self.keyring, self.clock),
+            Settling(self.log, self.ids),
+            self.ids,
+        )
+
     def magic_link_mail(self) -> MagicLinkMail | None:
         """None where no way is set for sign-in mail to leave."""
         url = self.settings.auth_mail
@@ -203,13 +232,13 @@ class Services:
             mails_per_hour=self.settings.sign_in_mails_per_hour,
         )
 
-    def domain_mail(self) -> DomainMail | None:
+    def owner_mail(self) -> OwnerMail | None:
         """None where no way is set for our own mail to leave."""
         url = self.settings.auth_mail
         if url is None:
             return None
-        return DomainMail(
-            self.domain_notices,
+        return OwnerMail(
+            self.owner_notices,
             open_transport(self.settings, url, self.ids),
             MailTemplates(),
             public_url=self.settings.public_url,
@@ -322,7 +351,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
             clock,
             ids,
         ),
-        domain_notices=DomainNotices(database, clock),
+        owner_notices=OwnerNotices(database, clock),
         mailboxes=mailboxes,
         routes=routes,
         recipients=recipients,
@@ -376,6 +405,11 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
         saved_searches=saved_searches,
         suggestions=Suggestions(database, saved_searches),
         rebuilds=Rebuilds(database, clock, settings.search_engine),
+        webhook_endpoints=WebhookEndpoints(database, log, audit, keyring, clock, ids),
+        webhook_deliveries=WebhookDeliveries(database, doorbell, clock, ids),
+        webhook_replays=WebhookReplays(
+            database, log, audit, clock, ids, public_url=settings.public_url
+        ),
         schedule_notes=ScheduleNotes.of(settings.redis_url.reveal()),
     )
 

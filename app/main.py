@@ -52,6 +52,8 @@ from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
 from app.web.api.users import users_router
 from app.web.api.waiting import wait_for_message
+from app.web.api.webhook_deliveries import webhook_deliveries_router
+from app.web.api.webhooks import webhooks_router
 from app.web.api.writing import WholeWrites
 from app.web.assets import STATIC_FOLDER, Assets, send_asset
 from app.web.browsers import BrowserCookies
@@ -115,6 +117,8 @@ _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     tenant_metrics_router,
     domains_router,
     domain_checks_router,
+    webhooks_router,
+    webhook_deliveries_router,
 )
 _PAGES: Sequence[ControllerRouterHandler] = (
     show_start,
@@ -274,6 +278,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "directory_changes": services.directory_changes,
         "quarantine_review": services.quarantine_review(),
         "tenant_visits": services.tenant_visits(),
+        "webhook_endpoints": services.webhook_endpoints,
+        "webhook_deliveries": services.webhook_deliveries,
+        "webhook_replays": services.webhook_replays,
         "work_report": services.work_report(),
         "audit": services.audit,
         "admin_pages": AdminPages(cookies),

@@ -86,7 +86,12 @@ async def check_domains(context: dict[Any, Any]) -> int:
 
 async def forget_unsent_notices(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
-    return await services.domain_notices.give_up()
+    return await services.owner_notices.give_up()
+
+
+async def remove_old_webhook_deliveries(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.webhook_deliveries.remove_old()
 
 
 async def trim_spool(context: dict[Any, Any]) -> int:
@@ -159,6 +164,7 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(remove_old_refused_mail), second=50),
             cron(_job(drop_expired_quarantine), second={10, 40}),
             cron(_job(remove_old_audit_entries), minute={17}, second={40}),
+            cron(_job(remove_old_webhook_deliveries), second={55}),
             cron(_job(trim_spool), second={15}),
             cron(_job(check_domains), second={0, 30}),
             cron(_job(forget_unsent_notices), minute={7}, second={55}),

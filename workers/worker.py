@@ -12,11 +12,12 @@ from app.settings import Settings
 from workers.auth_mail import run_auth_mail
 from workers.authentication import run_authentication
 from workers.child import Child
-from workers.domain_mail import run_domain_mail
 from workers.ingest import run_ingest
 from workers.lifetime import work_until_told
 from workers.metrics import serving_metrics
+from workers.owner_mail import run_owner_mail
 from workers.schedule import run_schedule
+from workers.webhooks import run_webhooks
 
 _log = get_logger("worker")
 
@@ -43,9 +44,10 @@ async def _work(services: Services, environment: Mapping[str, str]) -> None:
         tasks.create_task(run_ingest(services), name="ingest")
         tasks.create_task(indexer.keep_running(), name="indexer")
         tasks.create_task(run_auth_mail(services), name="auth mail")
-        tasks.create_task(run_domain_mail(services), name="domain mail")
+        tasks.create_task(run_owner_mail(services), name="owner mail")
         tasks.create_task(run_authentication(services), name="authentication")
         if kafka is not None:
             runner = ConsumerRunner(kafka, services.log, services.ids.new())
             tasks.create_task(runner.run(), name="kafka")
+        tasks.create_task(run_webhooks(services), name="webhooks")
         tasks.create_task(run_schedule(services), name="schedule")

@@ -15,6 +15,8 @@ class Permission(StrEnum):
     MAILBOXES_WRITE = "mailboxes:write"
     DOMAINS_READ = "domains:read"
     DOMAINS_WRITE = "domains:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     ADMIN = "admin"
     """Users, keys, the audit trail, quarantine, jobs and settings of the tenant."""
     OWNER = "owner"
@@ -31,10 +33,16 @@ _VIEWER = frozenset(
         Permission.MAILBOXES_READ,
         Permission.DOMAINS_READ,
         Permission.EVENTS_READ,
+        Permission.WEBHOOKS_READ,
     }
 )
 _AGENT = _VIEWER | {Permission.MESSAGES_WRITE, Permission.EMAILS_SEND}
-_ADMIN = _AGENT | {Permission.MAILBOXES_WRITE, Permission.DOMAINS_WRITE, Permission.ADMIN}
+_ADMIN = _AGENT | {
+    Permission.MAILBOXES_WRITE,
+    Permission.DOMAINS_WRITE,
+    Permission.WEBHOOKS_WRITE,
+    Permission.ADMIN,
+}
 _OWNER = _ADMIN | {Permission.OWNER}
 
 # From the one that may do most to the one that may do least.

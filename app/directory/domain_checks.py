@@ -15,7 +15,6 @@ from app.core.ids import Ids
 from app.core.log import get_logger
 from app.directory.check_history import Check, CheckOutcome, keep_check, list_checks
 from app.directory.domain_dns import DomainDns
-from app.directory.domain_notices import queue_notices
 from app.directory.domain_policy import (
     DomainChange,
     DomainState,
@@ -26,6 +25,7 @@ from app.directory.domain_policy import (
 )
 from app.directory.domain_records import DnsRecord, Installation, list_records
 from app.directory.domains import COLUMNS, Domain, read_domain
+from app.directory.owner_notices import OwnerNews, queue_notices
 from app.directory.ownership import (
     attach_mailboxes,
     check_holder_now,
@@ -222,7 +222,11 @@ class _Settlement:
             )
         )
         await queue_notices(
-            self.transaction.connection, domain, change, reason, self.checks.ids, self.now
+            self.transaction.connection,
+            domain.tenant_id,
+            OwnerNews("domain", domain.id, domain.name, change.value, reason),
+            self.checks.ids,
+            self.now,
         )
 
     async def _keep(

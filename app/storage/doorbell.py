@@ -25,6 +25,7 @@ class Bell(StrEnum):
 
     EVENTS = "events"
     SIGN_IN = "sign-in"
+    WEBHOOKS = "webhooks"
 
 
 class Ear:

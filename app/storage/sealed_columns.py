@@ -28,5 +28,10 @@ class SealedColumn:
 
 SSO_CLIENT_SECRET = SealedColumn("sso_connection", "tenant_id", "client_secret")
 DOMAIN_SIGNING_KEY = SealedColumn("domain_signing_key", "id", "private_key_sealed")
+WEBHOOK_SECRET = SealedColumn("webhook_endpoint", "id", "secret_sealed")
+PREVIOUS_WEBHOOK_SECRET = SealedColumn("webhook_endpoint", "id", "previous_secret_sealed")
 
-SEALED_COLUMNS: Sequence[SealedColumn] = (SSO_CLIENT_SECRET, DOMAIN_SIGNING_KEY)
+SEALED_COLUMNS: Sequence[SealedColumn] = (
+    *(SSO_CLIENT_SECRET, DOMAIN_SIGNING_KEY),
+    *(WEBHOOK_SECRET, PREVIOUS_WEBHOOK_SECRET),
+)

@@ -35,6 +35,7 @@ _ADMINISTERING = frozenset(
         Permission.OWNER,
         Permission.DOMAINS_WRITE,
         Permission.MAILBOXES_WRITE,
+        Permission.WEBHOOKS_WRITE,
     }
 )
 

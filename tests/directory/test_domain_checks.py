@@ -59,7 +59,7 @@ async def verified(services: Services, zones: Zones, domain: Domain) -> Domain:
     """With all its records, and every notice of that sent."""
     zones.publish(await services.domain_checks.list_records(domain))
     assert (await services.domain_checks.check(domain)).status is VERIFIED
-    await services.database.execute("delete from domain_notice")
+    await services.database.execute("delete from owner_notice")
     return domain
 
 
@@ -73,8 +73,8 @@ async def told(services: Services, domain: Domain) -> Sequence[str]:
 
 
 async def addressees(services: Services) -> Sequence[tuple[str, str]]:
-    notices = await services.domain_notices.claim(100)
-    return sorted((notice.change.value, notice.email) for notice in notices)
+    notices = await services.owner_notices.claim(100)
+    return sorted((notice.news.change, notice.email) for notice in notices)
 
 
 async def receivers(services: Services, address: str) -> Sequence[UUID]:

@@ -35,6 +35,7 @@ NOT_AS_ONESELF = ("GET /inbox/live", "POST /sign-out")
 WATCHED = (
     *("message", "message_label", "label", "saved_search", "undo_step", "mailbox", "domain"),
     *("membership", "event", "audit_entry"),
+    *("webhook_endpoint", "webhook_delivery", "webhook_replay"),
 )
 
 

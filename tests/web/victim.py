@@ -12,11 +12,13 @@ from email.message import EmailMessage
 from mailroom import Mailroom
 
 from app.access.browser import Browser
-from app.access.grants import COMMAND_LINE
+from app.access.grants import COMMAND_LINE, Grant
+from app.access.permissions import SCOPES
 from app.access.sessions import SignInMethod
 from app.access.users import User
 from app.inbox.actions import Action
 from app.inbox.listing import Access
+from app.webhooks.endpoints import Wish
 
 # A word that stands in everything that is the victim's, so that it shows wherever it leaks.
 MARK = "kingfisher"
@@ -84,6 +86,10 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
     key = await services.keys.create(COMMAND_LINE, tenant_id, name=MARK)
     domain = await services.domains.find_receiving("example.test")
     route = await services.routes.add(f"{MARK}-route@example.test", tenant_id, [mailbox.id])
+    grant = Grant(COMMAND_LINE, tenant_id, SCOPES)
+    wish = Wish(url=f"https://{MARK}.example/", description=MARK)
+    webhook = (await services.webhook_endpoints.add(grant, wish)).endpoint
+    delivery = await services.webhook_deliveries.send_test(grant, webhook.id)
     async with services.log.transaction() as transaction:
         await services.sessions.open(transaction, owner.id, Browser(MARK), SignInMethod.MAIL)
     session_id = await services.database.fetch_value(
@@ -102,6 +108,8 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
         "key_id": key.id,
         "item_id": held_back.item_id,
         "user_id": owner.id,
+        "webhook_id": webhook.id,
+        "delivery_id": delivery.id,
     }
 
 

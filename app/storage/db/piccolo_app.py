@@ -6,8 +6,8 @@ from piccolo.conf.apps import AppConfig, table_finder
 
 _TABLES = (
     *("access", "audit", "authentication", "consumer", "domain", "event", "idempotency_key"),
-    *("ingest", "label", "mailbox", "message", "outbound", "refused_mail", "route", "search"),
-    *("sign_in", "tenant", "ticket", "user"),
+    *("ingest", "label", "mailbox", "message", "notice", "outbound", "refused_mail", "route"),
+    *("search", "sign_in", "tenant", "ticket", "user", "webhook"),
 )
 
 APP_CONFIG = AppConfig(

@@ -61,6 +61,8 @@ SCOPE_WORDS = (
     ScopeWords(Permission.MAILBOXES_WRITE, "Add and remove mailboxes"),
     ScopeWords(Permission.DOMAINS_READ, "See domains"),
     ScopeWords(Permission.DOMAINS_WRITE, "Add and remove domains"),
+    ScopeWords(Permission.WEBHOOKS_READ, "See webhooks", "And what was delivered to them."),
+    ScopeWords(Permission.WEBHOOKS_WRITE, "Add, change and remove webhooks"),
     ScopeWords(Permission.ADMIN, "Administer", "Users, other keys, the audit log, quarantine."),
 )
 _AT_FIRST = frozenset({Permission.MESSAGES_READ, Permission.MAILBOXES_READ})

@@ -71,6 +71,7 @@ _TAGS = (
     ("mailboxes", "The addresses that receive mail."),
     ("domains", "The domains that mailboxes are in."),
     ("events", "Everything that happened, in order, to follow from where you stopped."),
+    ("webhooks", "Addresses of yours that are told of events, and what they were sent."),
     ("admin", "Keys, people and the audit trail of your tenant. Needs the scope `admin`."),
     ("probes", "Whether this installation works. These need no key."),
 )

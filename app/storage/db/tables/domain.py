@@ -15,7 +15,6 @@ from piccolo.columns import (
 from piccolo.table import Table
 
 from app.storage.db.tables.tenant import Tenant
-from app.storage.db.tables.user import User
 
 
 class Domain(Table, tablename="domain"):
@@ -66,18 +65,4 @@ class DomainSigningKey(Table, tablename="domain_signing_key"):
     selector = Varchar(length=63)
     public_key = Text(help_text="base64 of its SubjectPublicKeyInfo")
     private_key_sealed = Bytea()
-    created_at = Timestamptz(default=None)
-
-
-class DomainNotice(Table, tablename="domain_notice"):
-    """A mail to an owner about a change of a domain, until it was sent."""
-
-    id = UUID(primary_key=True, default=None)
-    tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id", index=True)
-    domain_id = ForeignKey(Domain, null=False, default=None, db_column_name="domain_id", index=True)
-    user_id = ForeignKey(User, null=False, default=None, db_column_name="user_id", index=True)
-    change = Varchar(length=20)
-    reason = Varchar(length=20, default="")
-    attempts = Integer(default=0)
-    next_attempt_at = Timestamptz(default=None)
     created_at = Timestamptz(default=None)

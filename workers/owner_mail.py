@@ -1,4 +1,4 @@
-"""Mail to the owners of domains. It is not urgent, so nothing has to wake it."""
+"""Mail to owners about their things. It is not urgent, so nothing has to wake it."""
 
 import asyncio
 
@@ -6,13 +6,13 @@ from app.assembly import Services
 from app.core.errors import Unavailable
 from app.core.log import get_logger
 
-_log = get_logger("domain_mail")
+_log = get_logger("owner_mail")
 _LOOK_SECONDS = 10
 
 
-async def run_domain_mail(services: Services) -> None:
+async def run_owner_mail(services: Services) -> None:
     """Until cancelled. Returns at once where no way is set for our own mail to leave."""
-    mail = services.domain_mail()
+    mail = services.owner_mail()
     if mail is None:
         return
     while True:
@@ -20,5 +20,5 @@ async def run_domain_mail(services: Services) -> None:
             while await mail.send_due():
                 pass
         except Unavailable as error:
-            _log.warning("domain_mail.database", outcome="waiting", reason=str(error))
+            _log.warning("owner_mail.database", outcome="waiting", reason=str(error))
         await asyncio.sleep(_LOOK_SECONDS)

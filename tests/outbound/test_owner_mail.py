@@ -1,4 +1,4 @@
-"""Mails that tell owners what became of a domain: one for each change and owner, in its words."""
+"""Mails that tell owners what became of their things: one for each change and owner."""
 
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -7,12 +7,12 @@ import pytest
 from clocks import MovableClock
 
 from app.assembly import Services
-from app.directory.domain_notices import queue_notices
 from app.directory.domain_policy import DomainChange
 from app.directory.domains import Domain
+from app.directory.owner_notices import OwnerNews, queue_notices
 from app.outbound.compose import OutgoingMail
-from app.outbound.domain_mail import DomainMail
 from app.outbound.mail_templates import MailTemplates
+from app.outbound.owner_mail import OwnerMail
 from app.outbound.transports.port import Outcome, SendResult
 
 CHANGES = [
@@ -46,9 +46,9 @@ def sent() -> Sent:
 
 
 @pytest.fixture
-def mail(services: Services, sent: Sent) -> DomainMail:
-    return DomainMail(
-        services.domain_notices,
+def mail(services: Services, sent: Sent) -> OwnerMail:
+    return OwnerMail(
+        services.owner_notices,
         sent,
         MailTemplates(),
         public_url="https://pillarbox.example",
@@ -67,14 +67,18 @@ async def domain(services: Services) -> Domain:
 async def queue(services: Services, domain: Domain, change: DomainChange, reason: str) -> None:
     async with services.log.transaction() as transaction:
         await queue_notices(
-            transaction.connection, domain, change, reason, services.ids, services.clock.now()
+            transaction.connection,
+            domain.tenant_id,
+            OwnerNews("domain", domain.id, domain.name, change, reason),
+            services.ids,
+            services.clock.now(),
         )
 
 
 @pytest.mark.parametrize(("change", "reason"), CHANGES)
 async def test_owner_is_told_once_and_nobody_else(
     services: Services,
-    mail: DomainMail,
+    mail: OwnerMail,
     sent: Sent,
     domain: Domain,
     change: DomainChange,
@@ -94,7 +98,7 @@ async def test_owner_is_told_once_and_nobody_else(
 
 
 async def test_mail_is_tried_again_and_stays_the_same_until_it_goes(
-    services: Services, mail: DomainMail, sent: Sent, domain: Domain, clock: MovableClock
+    services: Services, mail: OwnerMail, sent: Sent, domain: Domain, clock: MovableClock
 ) -> None:
     await queue(services, domain, DomainChange.MX_LOST, "")
     sent.outcome = Outcome.RETRYABLE
@@ -113,6 +117,6 @@ async def test_mail_is_given_up_after_three_days(
     services: Services, domain: Domain, clock: MovableClock
 ) -> None:
     await queue(services, domain, DomainChange.SUSPENDED, "mx")
-    assert await services.domain_notices.give_up() == 0
+    assert await services.owner_notices.give_up() == 0
     clock.moved_seconds += timedelta(days=3).total_seconds()
-    assert await services.domain_notices.give_up() == 1
+    assert await services.owner_notices.give_up() == 1
