@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from app.core.errors import PillarboxError, Unavailable
+from app.core.errors import PillarboxError
 from app.core.ids import Ids
 from app.core.log import get_logger
 from app.eventlog.append import EventLog
@@ -46,8 +46,8 @@ class Deliverer:
                 try:
                     await self._turn()
                     await asyncio.sleep(_GATHER_SECONDS)
-                except Unavailable as error:
-                    _log.warning("webhooks.database", outcome="waiting", reason=str(error))
+                except Exception as error:
+                    self._report(error)
                     self._wake.set()
                     await asyncio.sleep(_PAUSE_SECONDS)
         finally:
@@ -90,6 +90,12 @@ class Deliverer:
         while part := self._ended[:MAX_AT_ONCE]:
             await self.settling.settle(part)
             del self._ended[: len(part)]
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, PillarboxError):
+            _log.warning("webhooks.turn", outcome="waiting", reason=str(error))
+        else:
+            _log.exception("webhooks.turn", outcome="waiting")
 
     async def _call(self, claim: Claim) -> None:
         """One that breaks something must not keep the others waiting."""

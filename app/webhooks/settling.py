@@ -122,7 +122,8 @@ async def _write_deliveries(
     """Those that were still leased to us."""
     rows = await connection.fetch(
         """update webhook_delivery set state = new.state, next_attempt_at = new.next_attempt_at,
-            lease_until = null, finished_at = case when new.state <> 'pending' then $5 end
+            lease_until = null,
+            finished_at = case when new.state <> 'pending' then $5::timestamptz end
         from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[])
             as new (id, lease_until, state, next_attempt_at)
         where webhook_delivery.id = new.id and webhook_delivery.state = 'pending'

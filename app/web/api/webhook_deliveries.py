@@ -156,12 +156,14 @@ async def list_all(
     grant: Given[Grant],
     webhook_deliveries: Given[WebhookDeliveries],
     webhook_id: FromPath[UUID],
-    state: State = None,
+    state_: State = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DeliveryList:
     """What was finished is kept for 30 days."""
-    page = await webhook_deliveries.list(grant, webhook_id, state=state, cursor=cursor, limit=limit)
+    page = await webhook_deliveries.list(
+        grant, webhook_id, state=state_, cursor=cursor, limit=limit
+    )
     return DeliveryList([_summarise(row) for row in page.rows], page.next_cursor)
 
 
