@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
+from time import monotonic
 from time import sleep as _sleep
 from types import TracebackType
 from uuid import UUID
@@ -11,6 +13,7 @@ import httpx
 
 from pillarbox_client.models import (
     ApiKey,
+    AwaitedMessage,
     Event,
     EventPage,
     Label,
@@ -22,6 +25,9 @@ from pillarbox_client.models import (
     read,
 )
 from pillarbox_client.transport import Transport
+
+# What the API waits at most.
+_LONGEST_WAIT_SECONDS = 120
 
 
 class Pillarbox:
@@ -54,6 +60,41 @@ class Pillarbox:
         self.mailboxes = Mailboxes(self._transport)
         self.events = Events(self._transport)
         self.keys = Keys(self._transport)
+
+    def wait_for_message(
+        self,
+        *,
+        mailbox: str | None = None,
+        match: str = "",
+        timeout_seconds: float = 30,
+        since: datetime | None = None,
+        after: int | None = None,
+    ) -> AwaitedMessage | None:
+        """The newest message that matches, if one is there already, else the first that arrives;
+        None when nothing came in time.
+
+        `match` is as in the search box, empty for any message. Only what was received at `since`
+        or later counts, and what arrived behind the position `after`. However long it takes, it
+        asks the server at most once in two minutes.
+        """
+        query = {
+            "mailbox": mailbox,
+            "match": match,
+            "since": since.isoformat() if since else None,
+            "after": after,
+        }
+        deadline = monotonic() + timeout_seconds
+        while True:
+            left_seconds = min(max(deadline - monotonic(), 0), _LONGEST_WAIT_SECONDS)
+            query["timeout"] = ceil(left_seconds)
+            told = self._transport.send(
+                "GET", "/messages/wait", query=query, extra_seconds=left_seconds
+            ).json()
+            if told["message"] is not None:
+                return read(AwaitedMessage, {**told["message"], **told})
+            if monotonic() >= deadline:
+                return None
+            query["after"] = told["position"]
 
     def close(self) -> None:
         self._transport.close()

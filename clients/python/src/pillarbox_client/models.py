@@ -71,6 +71,24 @@ class MessageDetail(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A web address in a message, and the text that stands for it."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedMessage(MessageDetail):
+    """A message that was waited for. `links` are in their order, `codes` have the likeliest
+    one-time code first; `position` is how far the event log was looked at, for `after`."""
+
+    links: Sequence[Link]
+    codes: Sequence[str]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mailbox:
     """An address that receives mail; `@domain` for all that no other mailbox takes."""
 
@@ -145,6 +163,7 @@ _TIMES = frozenset(
 _IDS = frozenset({"id", "ticket_id", "trace_id", "mailbox_id", "subject_id", "replaced_by"})
 _PARTS: Mapping[str, type[Any]] = {
     "labels": Label,
+    "links": Link,
     "attachments": Attachment,
     "authentication": Authentication,
 }

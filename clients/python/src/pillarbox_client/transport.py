@@ -41,6 +41,7 @@ class Transport:
             timeout=timeout_seconds,
             transport=transport,
         )
+        self._timeout_seconds = timeout_seconds
         self._attempts = attempts
         self._sleep = sleep
 
@@ -55,13 +56,20 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        extra_seconds: float = 0,
     ) -> httpx.Response:
-        """The answer, below 400. Raises `Problem` or `ConnectionFailed`."""
+        """The answer, below 400, for which the server may take `extra_seconds` longer than usual.
+        Raises `Problem` or `ConnectionFailed`."""
         headers = {}
         if method in _WRITES:
             headers["idempotency-key"] = idempotency_key or str(uuid4())
         request = self._client.build_request(
-            method, path, params=_without_none(query or {}), json=body, headers=headers
+            method,
+            path,
+            params=_without_none(query or {}),
+            json=body,
+            headers=headers,
+            timeout=self._timeout_seconds + extra_seconds,
         )
         for attempt in range(1, self._attempts + 1):
             try:
