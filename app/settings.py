@@ -242,6 +242,7 @@ class Settings:
     sign_in_requests_per_hour: int = 20
 
     audit_keep_days: int = 365
+    events_keep_days: int = 365
 
     @property
     def production(self) -> bool:
@@ -364,7 +365,7 @@ _NOT_NEGATIVE = (
     *("smtp_host_recipients_per_minute", "smtp_domain_recipients_per_minute"),
     *("smtp_max_connection_messages", "smtp_max_connection_recipients", "smtp_stop_seconds"),
     *("temporary_max_ttl_seconds", "temporary_max_message_bytes", "temporary_max_messages"),
-    *("temporary_max_inbox_bytes", "temporary_messages_per_hour"),
+    *("temporary_max_inbox_bytes", "temporary_messages_per_hour", "events_keep_days"),
 )
 
 

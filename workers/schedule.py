@@ -19,6 +19,8 @@ from app.assembly import Services
 from app.core.backoff import Backoff
 from app.core.errors import Unavailable
 from app.core.log import get_logger
+from app.eventlog import retention
+from app.eventlog.read import last_position
 from app.settings import Settings
 from app.storage.schedule_notes import LastRun
 
@@ -71,6 +73,19 @@ async def drop_expired_quarantine(context: dict[Any, Any]) -> int:
 async def remove_old_audit_entries(context: dict[Any, Any]) -> int:
     services: Services = context["services"]
     return await services.audit.remove_old(timedelta(days=services.settings.audit_keep_days))
+
+
+async def make_room_for_events(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    return await services.log.room.ensure(await last_position(services.database))
+
+
+async def drop_old_events(context: dict[Any, Any]) -> int:
+    services: Services = context["services"]
+    if not (days := services.settings.events_keep_days):
+        return 0
+    before = services.clock.now() - timedelta(days=days)
+    return await retention.drop_old_events(services.database, before)
 
 
 async def check_domains(context: dict[Any, Any]) -> int:
@@ -166,6 +181,8 @@ def _make_worker(services: Services) -> Worker:
             cron(_job(remove_old_audit_entries), minute={17}, second={40}),
             cron(_job(remove_old_webhook_deliveries), second={55}),
             cron(_job(trim_spool), second={15}),
+            cron(_job(make_room_for_events), second={35}),
+            cron(_job(drop_old_events), minute={27}, second={40}),
             cron(_job(check_domains), second={0, 30}),
             cron(_job(forget_unsent_notices), minute={7}, second={55}),
         ],

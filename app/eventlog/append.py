@@ -16,12 +16,18 @@ import msgspec
 from app.core.clock import Clock
 from app.core.ids import Ids
 from app.eventlog.event import NewEvent
+from app.eventlog.partitions import RoomAhead
 from app.storage.db.database import Connection, Database
 from app.storage.doorbell import Bell, Doorbell
 
 MAX_EVENTS_PER_APPEND = 500
+# For this append, and for positions that were drawn while it waited for its turn.
+_ROOM_POSITIONS = 20 * MAX_EVENTS_PER_APPEND
 
-_LOCK = "select pg_advisory_xact_lock(5788047129284608)"
+_LOCK = """
+select pg_advisory_xact_lock(5788047129284608),
+    coalesce(pg_sequence_last_value('event_position_seq'), 0)
+"""
 
 _INSERT = """
 insert into event
@@ -31,6 +37,7 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text
     $8::jsonb[]) with ordinality
     as new (id, tenant_id, mailbox_id, type, trace_id, subject_type, subject_id, data, place)
 order by place
+returning position
 """
 
 
@@ -58,6 +65,10 @@ class EventLog:
     doorbell: Doorbell
     clock: Clock
     ids: Ids
+    room: RoomAhead = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "room", RoomAhead(self.database))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -76,9 +87,8 @@ class EventLog:
         async with self.database.transaction() as connection:
             transaction = Transaction(connection)
             yield transaction
-            await self._append(connection, transaction.events)
-        if transaction.events:
-            await self.doorbell.ring(Bell.EVENTS)
+            position = await self._append(connection, transaction.events)
+        await self._announce(position)
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Transaction]:
@@ -91,13 +101,13 @@ class EventLog:
                 yield transaction
             finally:
                 _UNIT.reset(entered)
-            await self._append(connection, transaction.events)
-        if transaction.events:
-            await self.doorbell.ring(Bell.EVENTS)
+            position = await self._append(connection, transaction.events)
+        await self._announce(position)
 
-    async def _append(self, connection: Connection, events: Sequence[NewEvent]) -> None:
+    async def _append(self, connection: Connection, events: Sequence[NewEvent]) -> int | None:
+        """The position of the last one; None without any."""
         if not events:
-            return
+            return None
         if len(events) > MAX_EVENTS_PER_APPEND:
             raise ValueError(f"{len(events)} events in one transaction are too many")
         encode = msgspec.json.Encoder().encode
@@ -111,5 +121,13 @@ class EventLog:
             [event.subject[1] for event in events],
             [encode(event.data).decode() for event in events],
         )
-        await connection.execute(_LOCK)
-        await connection.execute(_INSERT, *columns, self.clock.now())
+        drawn = (await connection.fetchrow(_LOCK))[1]
+        await self.room.require(connection, drawn + _ROOM_POSITIONS)
+        appended = await connection.fetch(_INSERT, *columns, self.clock.now())
+        return max(row["position"] for row in appended)
+
+    async def _announce(self, position: int | None) -> None:
+        """After the commit."""
+        if position is not None:
+            await self.doorbell.ring(Bell.EVENTS)
+            await self.room.see(position)

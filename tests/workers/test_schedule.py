@@ -6,7 +6,9 @@ from datetime import timedelta
 from app.assembly import Services
 from app.settings import Settings
 from workers.schedule import (
+    drop_old_events,
     forget_old_answers,
+    make_room_for_events,
     remove_ended_sessions,
     remove_expired_mailboxes,
     remove_old_audit_entries,
@@ -33,6 +35,8 @@ async def test_every_job_runs_with_nothing_to_do(services: Services) -> None:
         remove_ended_sessions,
         remove_old_audit_entries,
         trim_spool,
+        make_room_for_events,
+        drop_old_events,
     )
     for job in jobs:
         assert await job({"services": services}) == 0

@@ -19,6 +19,8 @@ _BY_THE_CLOCK = {
     "drop_expired_quarantine": ("Drop held back mail of temporary inboxes", "twice a minute"),
     "trim_spool": ("Make room in the spool", "every minute"),
     "empty_trash": ("Empty the trash after 30 days", "every minute"),
+    "make_room_for_events": ("Make room in the event log ahead of need", "every minute"),
+    "drop_old_events": ("Drop events that are older than they are kept", "every hour"),
     "remove_old_refused_mail": ("Forget refused mail after 30 days", "every minute"),
     "remove_ended_sessions": ("Forget sessions that ended", "every hour"),
     "forget_undo_steps": ("Forget what can no longer be undone", "every hour"),

@@ -6,7 +6,7 @@ from piccolo.table import Table
 
 class Event(Table, tablename="event"):
     """One thing that happened. Ids only, never addresses or subjects; no foreign keys, since
-    events outlive what they speak of."""
+    events outlive what they speak of. Partitioned by position (`app.eventlog.partitions`)."""
 
     position = BigSerial(primary_key=True)
     id = UUID(default=None)
