@@ -15,6 +15,7 @@ from app.access.idempotency import Writes
 from app.access.keys import ApiKeys
 from app.access.magic_link import MagicLinkMail
 from app.access.oidc import OpenIdProviders
+from app.access.parked_review import ParkedReview
 from app.access.rate_limits import RateLimits
 from app.access.sessions import Sessions
 from app.access.sign_in import SignIn
@@ -49,6 +50,7 @@ from app.directory.snapshot import snapshot_path
 from app.directory.snapshot_writer import SnapshotWriter
 from app.directory.tenants import Tenants
 from app.eventlog.append import EventLog
+from app.eventlog.parked import ParkedEvents
 from app.inbound.authentication.authenticator import Authenticator
 from app.inbound.authentication.organisation import Organisations
 from app.inbound.pipeline.drain import Drain
@@ -274,11 +276,14 @@ class Services:
     def quarantine_review(self) -> QuarantineReview:
         return QuarantineReview(self.quarantine, self.pipeline("quarantine"), self.log, self.audit)
 
+    def parked_review(self) -> ParkedReview:
+        return ParkedReview(ParkedEvents(self.log), self.log, self.audit)
+
     def tenant_visits(self) -> TenantVisits:
         return TenantVisits(self.users, self.sessions)
 
     def work_report(self) -> WorkReport:
-        return WorkReport(self.database, self.spool, self.rebuilds, self.schedule_notes, self.clock)
+        return WorkReport(self.log, self.spool, self.rebuilds, self.schedule_notes)
 
     def pipeline(self, spool: str) -> Pipeline:
         return Pipeline(

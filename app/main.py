@@ -276,6 +276,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "tenants": services.tenants,
         "routes": services.routes,
         "directory_changes": services.directory_changes,
+        "parked_review": services.parked_review(),
         "quarantine_review": services.quarantine_review(),
         "tenant_visits": services.tenant_visits(),
         "webhook_endpoints": services.webhook_endpoints,

@@ -181,6 +181,7 @@ def _add_operations(verbs: _Verbs) -> None:
     rotate.description = "Does the next step and says which comes after it (docs/secrets.md)."
 
     _add_spool(verbs)
+    _add_event_log(verbs)
 
     group = verbs.add_parser("quarantine", help="what could not be taken in")
     actions = group.add_subparsers(required=True, metavar="VERB")
@@ -194,6 +195,45 @@ def _add_operations(verbs: _Verbs) -> None:
         action = actions.add_parser(verb, help=words)
         action.add_argument("id")
         _talk_to_installation(action, run)
+
+
+def _add_event_log(verbs: _Verbs) -> None:
+    again = verbs.add_parser("replay", help="hand events to a consumer again")
+    again.add_argument("consumer")
+    again.add_argument("--from", dest="first", type=int, metavar="POSITION")
+    again.add_argument(
+        "--to", dest="last", type=int, metavar="POSITION", help="default: where the consumer is"
+    )
+    again.add_argument("--type", nargs="+", action="extend", help="only of these types")
+    again.add_argument("--cancel", action="store_true", help="end its replays where they are")
+    _talk_to_installation(again, "app.cli.replay:replay")
+
+    group = verbs.add_parser("consumer", help="readers of the event log")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    start = actions.add_parser("start", help="say where one begins that never ran")
+    start.add_argument("--at", dest="first", type=int, metavar="POSITION", required=True)
+    forget = actions.add_parser("forget", help="let go of one that will not run again")
+    for action, run in (
+        (start, "app.cli.replay:start"),
+        (forget, "app.cli.replay:forget"),
+    ):
+        action.add_argument("consumer")
+        _talk_to_installation(action, run)
+
+    group = verbs.add_parser("parked", help="events that a consumer could not handle")
+    actions = group.add_subparsers(required=True, metavar="VERB")
+    listed = actions.add_parser("list", help="the oldest first")
+    retry = actions.add_parser("retry", help="have them handled again")
+    drop = actions.add_parser("drop", help="forget them for good")
+    for action, run in (
+        (listed, "app.cli.parked:list_events"),
+        (retry, "app.cli.parked:retry_events"),
+        (drop, "app.cli.parked:drop_events"),
+    ):
+        action.add_argument("--consumer", metavar="NAME", help="only, or all, of this consumer")
+        _talk_to_installation(action, run)
+    for action in (retry, drop):
+        action.add_argument("ids", nargs="*", metavar="ID")
 
 
 def _add_spool(verbs: _Verbs) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from app.assembly import Services
 from app.cli.installation import with_services
 from app.core.errors import NotFound, Unavailable
+from app.eventlog.lease import is_led
 from app.mime.addresses import normalise_address
 from app.search.rebuilds import INDEXER, Progress
 
@@ -65,7 +66,7 @@ async def _follow(
                 say(f"{progress.address}: {progress.done:,} of {progress.total:,} messages")
         if all(progress.is_finished for progress in seen):
             return seen
-        if await _is_led(services):
+        if await is_led(services.database, INDEXER, services.clock.now()):
             led_at = time.monotonic()
         elif time.monotonic() - led_at > _PATIENCE_SECONDS:
             raise Unavailable(
@@ -73,13 +74,3 @@ async def _follow(
                 "will begin with this."
             )
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-
-
-async def _is_led(services: Services) -> bool:
-    return bool(
-        await services.database.fetch_value(
-            "select true from consumer where name = $1 and lease_until > $2",
-            INDEXER,
-            services.clock.now(),
-        )
-    )

@@ -2,12 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from app.assembly import Services
 from app.cli.installation import with_services
 from app.consumers.indexer import INDEXED_TYPES
+from app.eventlog.consumer_states import ConsumerState, read_consumer_states
 from app.eventlog.read import last_position
+from app.eventlog.replays import Replay, Replays
 from app.search.rebuilds import INDEXER
 
 
@@ -16,11 +20,23 @@ def show_status(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(facts))
         return
+    consumers, replays = facts.pop("consumers"), facts.pop("replays")
     for name, value in facts.items():
         print(f"{name.replace('_', ' '):22} {value}")
+    for each in consumers:
+        state = "runs" if each["is_running"] else "stopped"
+        print(
+            f"consumer {each['name']:13} {state}, {each['events_behind']} events behind, "
+            f"{each['parked_events']} parked"
+        )
+    for each in replays:
+        print(
+            f"replay of {each['consumer']:12} at {each['next_position'] - 1} of "
+            f"{each['last_position']}, {each['event_count']} events"
+        )
 
 
-async def _collect(services: Services) -> Mapping[str, object]:
+async def _collect(services: Services) -> dict[str, Any]:
     backlog = await services.drain(await services.spool.open_reader()).backlog()
     oldest = backlog.oldest_received_at
     return {
@@ -31,7 +47,22 @@ async def _collect(services: Services) -> Mapping[str, object]:
         "spool_oldest": oldest.isoformat() if oldest else None,
         "deferred": await services.database.fetch_value("select count(*) from spool_deferred"),
         "quarantined": await services.database.fetch_value("select count(*) from quarantine"),
+        "consumers": [
+            _plain(state)
+            for state in await read_consumer_states(services.database, services.clock.now())
+        ],
+        "replays": [
+            _plain(replay)
+            for replay in await Replays(services.log).list()
+            if replay.finished_at is None
+        ],
     }
+
+
+def _plain(value: ConsumerState | Replay) -> dict[str, Any]:
+    """As JSON has it: times and ids as text."""
+    plain: dict[str, Any] = msgspec.to_builtins(value)
+    return plain
 
 
 async def _count_waiting(services: Services) -> int:

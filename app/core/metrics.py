@@ -7,13 +7,17 @@ imported (0.15 s). Each metric is counted by one thread and may be read by any.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of what `Metrics.expose` returns."""
+
+
+Reading: TypeAlias = float | Mapping[tuple[str, ...], float]
+"""A number, or numbers by the values of labels."""
 
 
 class Counter:
@@ -83,10 +87,12 @@ class Metrics:
         self._add(name, lambda: _counter_family(name, meaning, labels, counter))
         return counter
 
-    def gauge(self, name: str, meaning: str, read: Callable[[], float | None]) -> None:
-        """`read` is called when somebody asks, in any thread. With None, or an `OSError`, it has
-        no value just then."""
-        self._add(name, lambda: _gauge_family(name, meaning, read))
+    def gauge(
+        self, name: str, meaning: str, read: Callable[[], Reading | None], *labels: str
+    ) -> None:
+        """`read` is called when somebody asks, in any thread; with `labels` it gives a number for
+        each combination of their values. With None, or an `OSError`, it has no value just then."""
+        self._add(name, lambda: _gauge_family(name, meaning, labels, read))
 
     def histogram(self, name: str, meaning: str, bounds: Sequence[float]) -> Histogram:
         """`bounds` go up. Raises `ValueError` for a name that is taken."""
@@ -129,14 +135,23 @@ def _counter_family(name: str, meaning: str, labels: Sequence[str], counter: Cou
     return family
 
 
-def _gauge_family(name: str, meaning: str, read: Callable[[], float | None]) -> "Metric | None":
+def _gauge_family(
+    name: str, meaning: str, labels: Sequence[str], read: Callable[[], Reading | None]
+) -> "Metric | None":
     from prometheus_client.metrics_core import GaugeMetricFamily
 
     try:
-        value = read()
+        reading = read()
     except OSError:
         return None
-    return None if value is None else GaugeMetricFamily(name, meaning, value)
+    if reading is None:
+        return None
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for values, number in sorted(
+        reading.items() if isinstance(reading, Mapping) else [((), reading)]
+    ):
+        family.add_metric(values, number)
+    return family
 
 
 def _histogram_family(name: str, meaning: str, histogram: Histogram) -> "Metric":

@@ -124,7 +124,7 @@ class EventLog:
         drawn = (await connection.fetchrow(_LOCK))[1]
         await self.room.require(connection, drawn + _ROOM_POSITIONS)
         appended = await connection.fetch(_INSERT, *columns, self.clock.now())
-        return max(row["position"] for row in appended)
+        return max(int(row["position"]) for row in appended)
 
     async def _announce(self, position: int | None) -> None:
         """After the commit."""

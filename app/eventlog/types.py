@@ -41,6 +41,8 @@ class EventType(StrEnum):
     ACCESS_TENANT_RENAMED = "access.tenant_renamed"
     ACCESS_QUARANTINE_RETRIED = "access.quarantine_retried"
     ACCESS_QUARANTINE_DROPPED = "access.quarantine_dropped"
+    ACCESS_EVENT_RETRIED = "access.event_retried"
+    ACCESS_EVENT_DROPPED = "access.event_dropped"
     ACCESS_DOMAIN_ADDED = "access.domain_added"
     ACCESS_DOMAIN_CHANGED = "access.domain_changed"
     ACCESS_DOMAIN_REMOVED = "access.domain_removed"

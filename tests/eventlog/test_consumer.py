@@ -10,8 +10,10 @@ from conditions import eventually
 
 from app.assembly import Services
 from app.core.errors import Unavailable
-from app.eventlog.consumer import LEASE_TTL, ConsumerRunner, read_lags
+from app.eventlog.consumer import ConsumerRunner
+from app.eventlog.consumer_states import ConsumerState, read_consumer_states
 from app.eventlog.event import Event, NewEvent
+from app.eventlog.lease import LEASE_TTL
 from app.eventlog.types import EventType
 
 
@@ -142,9 +144,29 @@ async def test_leader_that_died_is_followed_when_its_lease_ran_out(
     assert collector.seen == wanted
 
 
-async def test_lag_is_what_is_left_to_read(services: Services) -> None:
+async def test_lag_is_what_is_wanted_and_not_handled_yet(services: Services) -> None:
+    async def state() -> ConsumerState | None:
+        states = await read_consumer_states(services.database, services.clock.now())
+        return states[0] if states else None
+
     async with running(services, Collector()):
-        await eventually(lambda: read_lags(services.log))
+        await eventually(state)
+    await tell(services, 3, EventType.MESSAGE_DELETED)
+    lag = await state()
+    assert lag is not None
+    assert (lag.events_behind, lag.oldest_at, lag.is_running) == (0, None, False)
     await tell(services, 7, EventType.INGEST_RECEIVED)
-    (lag,) = await read_lags(services.log)
-    assert (lag.name, lag.events_behind) == ("collector", 7)
+    lag = await state()
+    assert lag is not None
+    assert (lag.name, lag.position, lag.events_behind) == ("collector", 0, 7)
+    assert lag.oldest_at is not None
+
+
+async def test_lag_counts_all_events_where_counting_would_take_long(services: Services) -> None:
+    async with running(services, Collector()):
+        await eventually(lambda: read_consumer_states(services.database, services.clock.now()))
+    await services.database.execute("select setval('event_position_seq', 25000)")
+    await tell(services, 2, EventType.MESSAGE_DELETED)
+    (lag,) = await read_consumer_states(services.database, services.clock.now())
+    assert lag.events_behind == 15_002
+    assert lag.oldest_at is not None

@@ -142,7 +142,8 @@ HOLDERS = (
     """insert into consumer values ('a', {position}, gen_random_uuid(), now(), now())""",
     """insert into parked_event values (gen_random_uuid(), 'a', {position} + 1, gen_random_uuid(),
         null, 'ingest.received', 'why', 1, now())""",
-    """insert into replay values (gen_random_uuid(), 'a', null, 1, {position} + 1, 2e9, 0, now())""",
+    """insert into replay
+        values (gen_random_uuid(), 'a', null, 1, {position} + 1, 2e9, 0, now())""",
 )
 
 

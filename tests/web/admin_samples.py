@@ -14,6 +14,8 @@ from app.directory.overview import Overview
 from app.directory.routes import Route, Target
 from app.directory.tenants import Tenant, TenantRow
 from app.eventlog.consumer_states import ConsumerState
+from app.eventlog.parked import ParkedEvent
+from app.eventlog.replays import Replay
 from app.inbound.pipeline.quarantine_review import HeldItem
 from app.inbound.pipeline.work import Queue, Work
 from app.search.rebuilds import Progress
@@ -103,16 +105,24 @@ _RUNS = [
     for run in (None, LastRun(NOW, 0.1, 0), LastRun(NOW, 0.1, 3), LastRun(NOW, 0.1, None))
 ]
 _BUSY = Work(
-    consumers=[ConsumerState("indexer", 12, NOW, True), ConsumerState("kafka", 0, NOW, False)],
+    consumers=[
+        ConsumerState("indexer", 40, 12, NOW, 2, NOW, True),
+        ConsumerState("kafka", 52, 0, None, 0, NOW, False),
+    ],
     backlog=Backlog(4321, NOW, 3),
     deferred=Queue(2, NOW),
     held_back=Queue(1, NOW),
     sign_in_mail=Queue(0, None),
+    parked=[
+        ParkedEvent(ID, "indexer", place, ID, ID, "message.deleted", HOSTILE, place, NOW, asked_at)
+        for place, asked_at in ((1, None), (2, NOW))
+    ],
+    replays=[Replay(ID, "indexer", None, 1, 20, 52, 19, NOW, None)],
     rebuilds=[Progress(ID, "a@b.c", 3, 10, False), Progress(ID, "d@b.c", 0, 0, False)],
     rebuilds_waiting=2,
     runs={},
 )
-_IDLE = Work((), None, *(Queue(0, None),) * 3, (), 0, None)
+_IDLE = Work((), None, *(Queue(0, None),) * 3, (), (), (), 0, None)
 _PLANS = ("developer", "temporary", "enterprise")
 
 

@@ -95,7 +95,16 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
     session_id = await services.database.fetch_value(
         "select id from session where user_id = $1", owner.id
     )
+    await services.database.execute(
+        """insert into parked_event values (gen_random_uuid(), $1, 1, gen_random_uuid(), $2,
+            'message.deleted', $1, 1, now())""",
+        MARK,
+        tenant_id,
+    )
+    parked_id = await services.database.fetch_value("select id from parked_event")
     return {
+        "parked_id": parked_id,
+        "consumer": MARK,
         "message_id": message_id,
         "attachment_id": message.attachments[0].id,
         "label_id": label.id,

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core.clock import Clock
 from app.core.errors import PillarboxError
+from app.eventlog.append import EventLog
 from app.eventlog.consumer_states import ConsumerState, read_consumer_states
+from app.eventlog.parked import ParkedEvent, ParkedEvents
+from app.eventlog.replays import Replay, Replays
 from app.inbound.pipeline.drain import load_spool_positions
 from app.search.rebuilds import Progress, Rebuilds
 from app.storage.db.database import Database
@@ -27,14 +29,17 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`backlog` is None where this process does not reach the spool, `runs` where Redis is away.
-    `rebuilds` are the first that are asked for and not done, of `rebuilds_waiting`."""
+    """`replays` are those that are not finished. `backlog` is None where this process does not
+    reach the spool, `runs` where Redis is away. `rebuilds` are the first that are asked for and not
+    done, of `rebuilds_waiting`."""
 
     consumers: Sequence[ConsumerState]
     backlog: Backlog | None
     deferred: Queue
     held_back: Queue
     sign_in_mail: Queue
+    parked: Sequence[ParkedEvent]
+    replays: Sequence[Replay]
     rebuilds: Sequence[Progress]
     rebuilds_waiting: int
     runs: dict[str, LastRun] | None
@@ -44,21 +49,28 @@ class Work:
 class WorkReport:
     """Looks at everything that works in the background."""
 
-    database: Database
+    log: EventLog
     spool: Spool
     rebuilds: Rebuilds
     notes: ScheduleNotes
-    clock: Clock
+
+    @property
+    def database(self) -> Database:
+        return self.log.database
 
     async def collect(self) -> Work:
         """Raises `Unavailable` when the database is away; what else is, is left out."""
         waiting = [rebuild.mailbox_id for rebuild in await self.rebuilds.waiting()]
         return Work(
-            consumers=await read_consumer_states(self.database, self.clock.now()),
+            consumers=await read_consumer_states(self.database, self.log.clock.now()),
             backlog=await self._measure_spool(),
             deferred=await self._count("spool_deferred"),
             held_back=await self._count("quarantine"),
             sign_in_mail=await self._count("sign_in_request"),
+            parked=await ParkedEvents(self.log).list(),
+            replays=[
+                replay for replay in await Replays(self.log).list() if replay.finished_at is None
+            ],
             rebuilds=await self.rebuilds.progress(waiting[:_REBUILDS_SHOWN]),
             rebuilds_waiting=len(waiting),
             runs=await self._read_runs(),

@@ -30,6 +30,8 @@ _WORDS: Mapping[str, str] = {
     "access.webhook_removed": "Removed a webhook",
     "access.webhook_rotated": "Rotated a webhook's secret",
     "access.webhook_replayed": "Sent events to a webhook again",
+    "access.event_retried": "Had parked events handled again",
+    "access.event_dropped": "Dropped a parked event",
     "access.tenant_added": "Added an organisation",
     "access.tenant_renamed": "Renamed the organisation",
 }
@@ -44,6 +46,7 @@ ACTION_GROUPS: Mapping[str, str] = {
     "access.route": "Routes",
     "access.quarantine": "Quarantine",
     "access.webhook": "Webhooks",
+    "access.event": "Parked events",
     "access.sign": "Sign-ins",
     "access.session": "Sessions",
     "access.tenant": "Organisations",

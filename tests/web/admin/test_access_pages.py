@@ -11,6 +11,7 @@ from administrator import Administrator, sign_in
 from mailroom import Mailroom
 
 from app.assembly import Services
+from app.eventlog.parked import ParkedEvents
 from workers.schedule import empty_trash, remove_expired_mailboxes
 
 
@@ -187,6 +188,36 @@ async def test_jobs_say_what_waits_and_what_ran(services: Services, owner: Admin
     assert "not yet" in page
     for job in (empty_trash, remove_expired_mailboxes):
         assert await job({"services": services}) == 0
+
+
+async def test_operator_has_parked_events_tried_again_or_drops_them(
+    services: Services, owner: Administrator
+) -> None:
+    operator = await sign_in(
+        services, owner.web, owner.tenant, email="op@acme.test", is_operator=True
+    )
+    page = "/admin/jobs"
+    for position in (1, 2, 3):
+        await services.database.execute(
+            """insert into parked_event values (gen_random_uuid(), 'indexer', $1,
+                gen_random_uuid(), null, 'message.deleted', 'a <b> too many', 1, now())""",
+            position,
+        )
+    assert "a &lt;b&gt; too many" in await operator.text(page)
+    first, second, third = await ParkedEvents(services.log).list()
+    assert (await operator.send(f"{page}/parked/{first.id}/retry", page)).status_code == 303
+    assert (await operator.send(f"{page}/parked/{second.id}/drop", page)).status_code == 303
+    assert (await operator.send(f"{page}/parked/{second.id}/drop", page)).status_code == 404
+    left = await ParkedEvents(services.log).list()
+    assert [(each.id, each.asked_at is None) for each in left] == [
+        (first.id, False),
+        (third.id, True),
+    ]
+    assert (await operator.send(f"{page}/parked/indexer/retry-all", page)).status_code == 303
+    assert all(each.asked_at for each in await ParkedEvents(services.log).list())
+    trail = await operator.text("/admin/audit?of=installation")
+    assert "Had parked events handled again" in trail
+    assert "Dropped a parked event" in trail
 
 
 async def test_held_back_mail_is_tried_again_or_dropped(
