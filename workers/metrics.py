@@ -2,7 +2,7 @@
 be, whether the object store answers, and what Kafka confirmed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from app.assembly import Services
 from app.consumers.indexer import INDEXED_TYPES
 from app.core.errors import PillarboxError
-from app.core.metrics import Metrics
+from app.core.metrics import Metrics, Reading
 from app.core.metrics_server import MetricsServer
+from app.eventlog.consumer_states import ConsumerState, read_consumer_states
 from app.inbound.pipeline.drain import Drain
 from app.search.rebuilds import INDEXER
 from app.storage.blobs.counted import CountedBlobs
@@ -116,6 +117,52 @@ class Waiting:
 
 
 @dataclass(slots=True)
+class Readers:
+    """How far the readers of the event log are, as it was last measured; None if that failed."""
+
+    services: Services
+    states: Sequence[ConsumerState] | None = None
+
+    async def measure(self) -> None:
+        try:
+            self.states = await read_consumer_states(
+                self.services.database, self.services.clock.now()
+            )
+        except PillarboxError:
+            self.states = None
+
+    def add_to(self, metrics: Metrics) -> None:
+        metrics.gauge(
+            "pillarbox_consumer_lag_events",
+            "Events that a reader of the event log wants and has not handled.",
+            lambda: self._by_name(lambda state: state.events_behind),
+            "consumer",
+        )
+        metrics.gauge(
+            "pillarbox_consumer_lag_seconds",
+            "How long ago the oldest of them was appended; 0 when there is none.",
+            lambda: self._by_name(self._age_seconds),
+            "consumer",
+        )
+        metrics.gauge(
+            "pillarbox_consumer_parked_events",
+            "Events that it could not handle and that wait for a person.",
+            lambda: self._by_name(lambda state: state.parked_events),
+            "consumer",
+        )
+
+    def _by_name(self, value: Callable[[ConsumerState], float]) -> Reading | None:
+        if self.states is None:
+            return None
+        return {(state.name,): value(state) for state in self.states}
+
+    def _age_seconds(self, state: ConsumerState) -> float:
+        if state.oldest_at is None:
+            return 0.0
+        return max(0.0, (self.services.clock.now() - state.oldest_at).total_seconds())
+
+
+@dataclass(slots=True)
 class ObjectStore:
     """Whether it took what it was last asked to keep, and how often it did not."""
 
@@ -169,12 +216,15 @@ async def serving_metrics(
     metrics, waiting, store = Metrics(), Waiting(services), ObjectStore(services.blobs)
     waiting.add_to(metrics)
     store.add_to(metrics)
+    readers = Readers(services)
+    readers.add_to(metrics)
     if kafka is not None:
         add_kafka(kafka, metrics)
     server = MetricsServer(metrics)
     await server.start(listen.host, listen.port)
     measuring = [
         asyncio.create_task(_repeat(waiting.measure, _MEASURE_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(readers.measure, _MEASURE_EVERY_SECONDS)),
         asyncio.create_task(_repeat(store.measure, _TRY_STORE_EVERY_SECONDS)),
     ]
     try:

@@ -163,6 +163,22 @@ CASES = {
         | worker("mail_ingest_kafka_published_total", "0+100x30"),
         labels=WORKER,
     ),
+    "PillarboxConsumerBehind": Case(
+        rings=worker("pillarbox_consumer_lag_seconds", "0+60x30", consumer="kafka"),
+        summary="The reader kafka of the event log is 12m 0s behind.",
+        at=12,
+        before=10,
+        quiet=worker("pillarbox_consumer_lag_seconds", "290x30", consumer="kafka"),
+        labels=WORKER | {"consumer": "kafka"},
+    ),
+    "PillarboxEventsParked": Case(
+        rings=worker("pillarbox_consumer_parked_events", "2x20 3x20", consumer="kafka"),
+        summary="The reader kafka has parked events that it could not handle.",
+        at=22,
+        before=20,
+        quiet=worker("pillarbox_consumer_parked_events", "2x20 1x20", consumer="kafka"),
+        labels=WORKER | {"consumer": "kafka"},
+    ),
     "PillarboxQuarantined": Case(
         rings=worker("pillarbox_spool_quarantined_items", "2x20 3x20"),
         summary="Mail could not be taken in and waits for a person.",

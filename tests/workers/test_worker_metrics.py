@@ -14,8 +14,9 @@ from app.core.errors import BadSetting, Unavailable
 from app.core.metrics import Metrics
 from app.core.metrics_server import MetricsServer
 from app.eventlog.consumer import ConsumerRunner
+from app.eventlog.read import last_position
 from app.settings import LoopbackListen
-from workers.metrics import ObjectStore, Waiting, serving_metrics
+from workers.metrics import ObjectStore, Readers, Waiting, serving_metrics
 
 GAUGES = {
     "pillarbox_spool_backlog_items",
@@ -96,6 +97,42 @@ async def test_lag_of_the_index_is_told_until_it_has_caught_up(
     await eventually(has_caught_up)
     running.cancel()
     assert value(metrics, "pillarbox_indexer_lag_seconds") == 0
+
+
+async def test_every_reader_is_told_with_its_lag_and_what_is_parked(
+    mailroom: Mailroom, clock: Any
+) -> None:
+    services = mailroom.services
+    metrics, readers = Metrics(), Readers(services)
+    readers.add_to(metrics)
+    await readers.measure()
+    assert "pillarbox_consumer_lag_events{" not in metrics.expose().decode()
+    position = await last_position(services.database)
+    await services.database.execute(
+        """insert into consumer
+        values ('slow', $1, gen_random_uuid(), now(), now(), '{ingest.received}'),
+            ('idle', $1, gen_random_uuid(), now(), now(), '{message.deleted}')""",
+        position,
+    )
+    await services.database.execute(
+        """insert into parked_event values (gen_random_uuid(), 'idle', 1, gen_random_uuid(), null,
+            'message.deleted', 'why', 1, now())"""
+    )
+    await mailroom.spool(b"Subject: s\r\n\r\n")
+    await mailroom.take_in()
+    clock.moved_seconds = 60
+    await readers.measure()
+    told = metrics.expose().decode()
+    assert 'pillarbox_consumer_lag_events{consumer="slow"} 1.0' in told
+    assert 'pillarbox_consumer_lag_events{consumer="idle"} 0.0' in told
+    assert 'pillarbox_consumer_lag_seconds{consumer="idle"} 0.0' in told
+    assert 'pillarbox_consumer_parked_events{consumer="idle"} 1.0' in told
+    assert readers.states is not None
+    assert all(state.oldest_at is None for state in readers.states if state.name == "idle")
+    await services.database.close()
+    await readers.measure()
+    assert "pillarbox_consumer_lag_events{" not in metrics.expose().decode()
+    await services.database.open()
 
 
 async def test_store_that_takes_nothing_is_told_and_each_upload_counted(
