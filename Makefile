@@ -21,7 +21,7 @@ COMPILE = $(UV) pip compile pyproject.toml --all-extras --group build --python-v
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: help up test check fmt fuzz-api smtp-clients screenshots lock clean chromium promtool
+.PHONY: help up test check fmt fuzz-api smtp-clients soak-log screenshots lock clean chromium promtool
 
 help: ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' \
@@ -79,6 +79,9 @@ $(PROMTOOL)/usr/bin/promtool: | $(UV)
 
 fuzz-api: $(INSTALLED_DEV) ## send the API a hundred times what the tests send; ARGS go to pytest
 	@API_FUZZ_EXAMPLES=600 $(BIN)/pytest tests/web/api/test_api_fuzz.py $(ARGS)
+
+soak-log: $(INSTALLED_DEV) ## kill writers and readers of the event log for two minutes; ARGS="--seconds N"
+	@$(BIN)/python -m tests.benchmarks.log_chaos $(ARGS)
 
 screenshots: $(INSTALLED_DEV) chromium ## pictures of every page into docs/screenshots
 	@$(BIN)/python tests/flows/screenshots.py
