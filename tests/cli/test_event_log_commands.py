@@ -13,7 +13,7 @@ from event_readers import Reader, reading, tell
 from app.assembly import assemble
 from app.cli import main
 from app.core.errors import InvalidInput
-from app.eventlog.parked import ParkedEvents
+from app.eventlog.consumer_states import read_consumer_states
 from app.settings import Settings
 
 
@@ -30,7 +30,8 @@ def reader_running(settings: Settings, reader: Reader, events: int) -> Iterator[
             async with reading(services, reader):
 
                 async def is_through() -> bool:
-                    return len(await ParkedEvents(services.log).list()) == 1
+                    states = await read_consumer_states(services.database, services.clock.now())
+                    return bool(states) and states[0].position == events
 
                 await eventually(is_through)
                 ready.set()
