@@ -52,4 +52,4 @@ class Grant:
         if permission not in self.permissions:
             if self.actor.kind == "key":
                 raise NotAllowed(f"This key does not have the scope {permission}.")
-            raise NotAllowed("Your role does not allow this.")
+            raise NotAllowed("Your role in this organisation does not allow it.")

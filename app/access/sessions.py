@@ -62,13 +62,16 @@ class SignInMethod(StrEnum):
 class Session:
     """A signed-in browser: who, and the tenant whose mail is shown, with their role in it.
 
-    `sso_tenant_id`: whose provider vouched for them, where one did.
+    `may_switch`: whether it opens other tenants too. `sso_tenant_id`: whose provider vouched for
+    them, where one did.
     """
 
     id: UUID
     user_id: UUID
     email: str
     tenant_id: UUID
+    tenant_name: str
+    may_switch: bool
     role: str
     is_operator: bool
     sso_tenant_id: UUID | None = None
@@ -76,10 +79,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class TenantChoice:
-    """A tenant that somebody is a member of."""
+    """A tenant that somebody is a member of, and their role in it."""
 
     id: UUID
     name: str
+    role: str
     is_current: bool
 
 
@@ -162,6 +166,8 @@ class Sessions:
             row["user_id"],
             row["email"],
             row["tenant_id"],
+            row["tenant_name"],
+            row["may_switch"],
             row["role"],
             row["is_operator"],
             row["sso_tenant_id"],
@@ -209,7 +215,7 @@ class Sessions:
     async def list_tenants(self, session: Session) -> Sequence[TenantChoice]:
         """The tenants that this session may switch to, and the one it is in, by name."""
         rows = await self.database.fetch(
-            f"""select tenant.id, tenant.name, tenant.id = $2 as is_current
+            f"""select tenant.id, tenant.name, role, tenant.id = $2 as is_current
             from session {_JOIN_OPENED} join tenant on tenant.id = membership.tenant_id
             where session.id = $1 order by lower(tenant.name), tenant.id limit $3""",
             session.id,
@@ -354,12 +360,14 @@ join membership on membership.user_id = session.user_id
 # tenant's provider makes anybody an operator of the installation.
 _FIND = f"""
 select session.id, session.user_id, email, membership.tenant_id, role, sso_tenant_id,
+    tenant.name as tenant_name, count(*) over () > 1 as may_switch,
     is_operator and method <> 'sso' as is_operator,
     last_seen_at, session_token.created_at, used_at, replaced_at
 from session_token
 join session on session.id = session_token.session_id
 join user_account on user_account.id = session.user_id
 {_JOIN_OPENED}
+join tenant on tenant.id = membership.tenant_id
 where token_hash = $1 and expires_at > $2 and last_seen_at > $3
 order by membership.tenant_id is not distinct from session.tenant_id desc, membership.id limit 1
 """

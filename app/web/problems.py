@@ -198,6 +198,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         "errors/problem.html",
         context={
             "status": status,
+            "detail": detail,
             "retry_after_seconds": getattr(error, "retry_after_seconds", 0),
         },
         status_code=status,

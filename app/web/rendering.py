@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request
 from markupsafe import Markup, escape
 
+from app.access.sessions import Session
 from app.core.clock import Clock
 from app.web.assets import Assets
 from app.web.kept import keep_part, keep_rows
@@ -19,8 +20,8 @@ TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
 def create_environment(clock: Clock, assets: Assets) -> Environment:
     """The environment that renders every template; escaping is always on.
 
-    Templates see `asset(name)`, `icon(name)`, `granted(request)` and
-    `draw_rows(rows, base_url, view, may_write)`, and the filters
+    Templates see `asset(name)`, `icon(name)`, `granted(request)`,
+    `session_of(request)` and `draw_rows(rows, base_url, view, may_write)`, and the filters
     `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable`,
     `prose` and `file_icon`. An undefined variable raises.
     """
@@ -32,7 +33,12 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"asset": assets.url, "icon": assets.icon, "granted": list_granted}
+    environment.globals |= {
+        "asset": assets.url,
+        "icon": assets.icon,
+        "granted": list_granted,
+        "session_of": find_session,
+    }
     environment.filters |= {
         "age": lambda moment: draw_age(moment, clock.now()),
         "time_left": lambda moment: describe_time_left(moment, clock.now()),
@@ -51,7 +57,13 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
             environment, clock, lambda moment: describe_age(moment, clock.now())
         ),
         "draw_folders": keep_part(
-            environment, "inbox/_folders.html", "view", "mailboxes", "labels", "counts"
+            environment,
+            "inbox/_folders.html",
+            "view",
+            "mailboxes",
+            "labels",
+            "counts",
+            "tenant_name",
         ),
         "draw_toolbar": keep_part(
             environment,
@@ -69,6 +81,11 @@ def list_granted(request: Request[Any, Any, Any] | None) -> frozenset[str]:
     if grant is None:
         return frozenset()
     return frozenset(grant.permissions) | ({"operator"} if grant.is_operator else set())
+
+
+def find_session(request: Request[Any, Any, Any] | None) -> Session | None:
+    """Whom the guard found; None for visitors, and where it was not asked."""
+    return request.scope.get("user") if request is not None else None
 
 
 # Names of our own: strftime's change with the locale of the process.

@@ -24,7 +24,7 @@ from app.storage.spool.port import Backlog
 from app.web.admin.audit_wording import ACTION_GROUPS, describe_action, describe_facts
 from app.web.admin.keys import SCOPE_WORDS
 from app.web.admin.mailbox_choice import MailboxChoice
-from app.web.admin.users import ROLE_WORDS
+from app.web.role_wording import ROLE_WORDS
 
 NOW = datetime(2026, 11, 22, 6, 37, 12, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e'

@@ -27,6 +27,7 @@ from app.web.pages.actions import Notice
 from app.web.pages.outbox import OutboxRow
 from app.web.problems import KINDS
 from app.web.refusal_wording import explain_refusal
+from app.web.role_wording import ROLE_WORDS
 
 ASSETS = Assets.of(STATIC_FOLDER)
 NOW = datetime(2026, 11, 22, 6, 37, 12, tzinfo=UTC)
@@ -151,6 +152,7 @@ _SIGNED_IN_LIST = {
     "labels": LABELS,
     "counts": Counts(12),
     "mailbox_address": None,
+    "tenant_name": HOSTILE,
     "notice": None,
 }
 _MESSAGE = {
@@ -392,8 +394,10 @@ def make_refused(**changes: Any) -> RefusedRow:
 
 def _make_settings_pages() -> list[Page]:
     tenants = [
-        TenantChoice(UUID(int=number), name, number == 1)
-        for number, name in enumerate(("Acme", "Öl & Söhne", "<b>Bold</b>"))
+        TenantChoice(UUID(int=number), name, role, number == 1)
+        for number, (name, role) in enumerate(
+            (("Acme", "owner"), ("Öl & Söhne", "viewer"), ("<b>Bold</b>", "agent"))
+        )
     ]
     sessions = [
         SessionView(
@@ -411,9 +415,16 @@ def _make_settings_pages() -> list[Page]:
                 "settings/sessions.html",
                 {
                     **_SIGNED_IN,
-                    "tenants": tenants[:number],
                     "sessions": [(view, "A browser") for view in sessions[:number]],
                 },
+            )
+            for number in (1, 3)
+        ),
+        *(
+            Page(
+                f"account, {number}",
+                "settings/show.html",
+                {**_SIGNED_IN, "tenants": tenants[:number], "roles": ROLE_WORDS},
             )
             for number in (1, 3)
         ),
@@ -511,4 +522,4 @@ def _make_search_pages() -> list[Page]:
 
 
 def _error(status: int) -> Mapping[str, Any]:
-    return {"status": status, "retry_after_seconds": 61 if status == 429 else 0}
+    return {"status": status, "detail": HOSTILE, "retry_after_seconds": 61 if status == 429 else 0}

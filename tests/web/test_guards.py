@@ -140,10 +140,14 @@ async def test_person_switches_between_their_tenants_and_to_no_other(
     await sign_in(services, client, first.id, "owner")
 
     async def current() -> str:
-        page = (await client.get("/settings/sessions")).text
-        found = re.search(r"selected>([^<]+)<", page)
-        assert found
-        return found[1]
+        account = (await client.get("/settings")).text
+        here = re.search(r"<strong>(\w+)</strong>(?:(?!</p>).)*You are here", account)
+        inbox = (await client.get("/inbox")).text
+        shown = re.search(r"<span>(\w+)</span><span[^>]*>: change the organisation", inbox)
+        assert here
+        assert shown
+        assert here[1] == shown[1]
+        return here[1]
 
     async def switch(tenant_id: object) -> int:
         data = {"csrf_token": await csrf_token(client), "tenant_id": str(tenant_id)}
@@ -156,6 +160,7 @@ async def test_person_switches_between_their_tenants_and_to_no_other(
     assert await switch("nonsense") == 400
     assert await current() == "Second"
     await services.database.execute("delete from membership where tenant_id = $1", second.id)
-    page = await client.get("/settings/sessions")
+    page = await client.get("/settings")
     assert page.status_code == 200
     assert "Go there" not in page.text
+    assert "change the organisation" not in (await client.get("/inbox")).text

@@ -25,15 +25,10 @@ from app.web.admin.page import (
 from app.web.given import Given
 from app.web.guards import allow
 from app.web.parameters import Cursor
+from app.web.role_wording import ROLE_WORDS
 
 _HERE = "/admin/users"
 _DONE = {"changed": "The role is saved.", "removed": "They may sign in here no more."}
-ROLE_WORDS = {
-    "viewer": ("Viewer", "Reads mail."),
-    "agent": ("Agent", "Reads, sorts and answers mail."),
-    "admin": ("Admin", "Also looks after users, domains, mailboxes and keys."),
-    "owner": ("Owner", "Everything, with how people sign in and who else is an owner."),
-}
 
 
 @get("/")

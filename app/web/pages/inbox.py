@@ -60,6 +60,7 @@ async def show_inbox(
         "mailboxes": sidebar.mailboxes,
         "labels": sidebar.labels,
         "counts": sidebar.counts,
+        "tenant_name": session.tenant_name if session.may_switch else "",
         "notice": describe_notice(request.query_params),
     }
     return await lists.show(request, "inbox/list.html", access, view, cursor, context)

@@ -1,4 +1,4 @@
-"""A person's own settings: where they are signed in."""
+"""A person's own settings: their organisations, and where they are signed in."""
 
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,25 @@ from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.guards import allow_session
 from app.web.next_page import FIRST_PAGE
+from app.web.role_wording import ROLE_WORDS
 from app.web.user_agents import describe_user_agent
 
 _SESSIONS = "/settings/sessions"
+
+
+@get("/")
+async def show_account(
+    session: Given[Session], sessions: Given[Sessions], session_cookies: Given[SessionCookies]
+) -> Template:
+    return Template(
+        "settings/show.html",
+        context={
+            "signed_in_as": session.email,
+            "csrf_token": session_cookies.csrf_token(session),
+            "tenants": await sessions.list_tenants(session),
+            "roles": ROLE_WORDS,
+        },
+    )
 
 
 @get("/sessions")
@@ -28,7 +44,6 @@ async def show_sessions(
         context={
             "signed_in_as": session.email,
             "csrf_token": session_cookies.csrf_token(session),
-            "tenants": await sessions.list_tenants(session),
             "sessions": [(view, describe_user_agent(view.user_agent)) for view in found],
         },
     )
@@ -58,13 +73,13 @@ async def switch_tenant(
     try:
         tenant_id = UUID(str((await request.form()).get("tenant_id", "")))
     except ValueError as error:
-        raise InvalidInput("Choose a tenant.") from error
+        raise InvalidInput("Choose an organisation.") from error
     await sessions.switch_tenant(session, tenant_id)
     return Redirect(FIRST_PAGE, status_code=303)
 
 
 settings_router = Router(
     "/settings",
-    route_handlers=[show_sessions, end_session, end_other_sessions, switch_tenant],
+    route_handlers=[show_account, show_sessions, end_session, end_other_sessions, switch_tenant],
     opt=allow_session(),
 )
