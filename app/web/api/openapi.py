@@ -39,7 +39,7 @@ _INTRODUCTION = """\
 Everything that Pillarbox keeps can be read and changed here. Send an API key with each request, as
 `Authorization: Bearer KEY`; a cookie never counts.
 
-**Lists** answer `{"items": […], "next_cursor": …}`, newest first or by name, and take `cursor` and
+**Lists** answer `{"items": […], "next_cursor": …}`, newest first, or by name, and take `cursor` and
 `limit`. Ask again with `cursor` set to `next_cursor` until it is null. A cursor stays good while
 things come and go.
 
