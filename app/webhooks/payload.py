@@ -15,6 +15,7 @@ _PATHS: Mapping[str, str] = {
     "domain": "domains/{id}",
     "api_key": "admin/keys/{id}",
     "user": "admin/users/{id}",
+    "webhook_endpoint": "webhooks/{id}",
 }
 
 

@@ -79,9 +79,9 @@ class Hooks:
         return await self.deliverer.deliver_due()
 
     async def list(self, endpoint_id: UUID) -> Sequence[Delivery]:
-        """The oldest event first."""
+        """The oldest event first; their ids are in order only by the millisecond."""
         page = await self.services.webhook_deliveries.list(self.grant, endpoint_id, limit=200)
-        return list(reversed(page.rows))
+        return sorted(page.rows, key=lambda delivery: delivery.position or 0)
 
     async def open(self, delivery: Delivery) -> DeliveryStory:
         return await self.services.webhook_deliveries.open(

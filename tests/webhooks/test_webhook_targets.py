@@ -8,10 +8,8 @@ from subscriber import Hooks, make_deliverer
 from unwelcome_addresses import INWARD, LITERALS, TRICKS, Door, Names, fill, open_door
 
 from app.core.egress.client import Egress
-from app.core.errors import InvalidInput
 from app.settings import Networks
 from app.webhooks.deliveries import DeliveryState
-from app.webhooks.endpoints import Wish
 
 
 @pytest.fixture
@@ -76,9 +74,3 @@ async def test_nothing_arrives_when_a_name_changes_between_two_tries(
     assert door.visitors == []
     errors = [error for *_, error in await results(hooks)]
     assert "may not be called" in errors[-1]
-
-
-@pytest.mark.parametrize("url", TRICKS)
-async def test_address_that_is_none_is_refused_at_once(hooks: Hooks, url: str) -> None:
-    with pytest.raises(InvalidInput):
-        await hooks.services.webhook_endpoints.add(hooks.grant, Wish(fill(url, 8080)))

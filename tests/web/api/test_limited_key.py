@@ -8,7 +8,10 @@ import httpx
 import pytest
 from mailroom import Mailroom
 
-from app.access.grants import COMMAND_LINE
+from app.access.grants import COMMAND_LINE, Grant
+from app.access.permissions import SCOPES
+from app.webhooks.endpoints import Wish
+from app.webhooks.replays import Range
 
 ADDRESSES = ("foo@a.test", "bar@a.test", "foo@b.test", "@a.test")
 
@@ -24,6 +27,12 @@ class Holder:
 
     async def get(self, path: str, **query: str) -> httpx.Response:
         return await self.web.get(f"/api/v1{path}", params=query, headers=dict(self.headers))
+
+    async def post(self, path: str, content: object) -> httpx.Response:
+        return await self.web.post(f"/api/v1{path}", json=content, headers=dict(self.headers))
+
+    async def patch(self, path: str, content: object) -> httpx.Response:
+        return await self.web.patch(f"/api/v1{path}", json=content, headers=dict(self.headers))
 
     async def mailboxes_in(self, path: str, **query: str) -> set[str]:
         answer = await self.get(path, **query)
@@ -123,3 +132,54 @@ async def test_raw_link_of_one_message_is_none_of_another(holder: Holder) -> Non
     assert own != mixed != other
     for link in (mixed, own[:-2], f"{own}x"):
         assert (await holder.web.get(link)).status_code == 404
+
+
+async def test_webhooks_tell_of_its_mailbox_alone(holder: Holder) -> None:
+    services, tenant_id = holder.mailroom.services, holder.mailroom.mailbox.tenant_id
+    others = Grant(COMMAND_LINE, tenant_id, SCOPES)
+    wide = await services.webhook_endpoints.add(others, Wish(url="https://wide.example/"))
+    hook = {"url": "https://hooks.example/", "types": ["ingest.received", "access.*"], "after": 0}
+    assert (await holder.post("/webhooks", hook)).status_code == 403
+    for address in (*ADDRESSES[1:], "nobody@a.test"):
+        mailboxes = ["foo@a.test", address]
+        assert (await holder.post("/webhooks", {**hook, "mailboxes": mailboxes})).status_code == 404
+    added = await holder.post("/webhooks", {**hook, "mailboxes": ["foo@a.test"]})
+    assert added.status_code == 201
+    while await services.webhook_replays.advance():
+        pass
+    path = f"/webhooks/{added.json()['id']}"
+    assert [item["id"] for item in (await holder.get("/webhooks")).json()["items"]] == [
+        added.json()["id"]
+    ]
+    told = (await holder.get(f"{path}/deliveries")).json()["items"]
+    (delivery,) = told
+    shown = (await holder.get(f"{path}/deliveries/{delivery['id']}")).json()
+    assert shown["payload"]["data"]["subject_id"] == str(holder.messages["foo@a.test"])
+    for change in ({"mailboxes": []}, {"mailboxes": ["bar@a.test"]}):
+        answer = await holder.patch(path, change)
+        assert answer.status_code in (403, 404)
+    for beyond in ("", "/deliveries", "/replays"):
+        assert (await holder.get(f"/webhooks/{wide.endpoint.id}{beyond}")).status_code == 404
+    for verb in ("test", "replay", "rotate-secret"):
+        answer = await holder.post(f"/webhooks/{wide.endpoint.id}/{verb}", {})
+        assert answer.status_code == 404
+
+
+async def test_webhook_that_had_more_mailboxes_shows_no_more_of_them(holder: Holder) -> None:
+    services, tenant_id = holder.mailroom.services, holder.mailroom.mailbox.tenant_id
+    others = Grant(COMMAND_LINE, tenant_id, SCOPES)
+    wish = Wish(url="https://hooks.example/", types=["ingest.received"])
+    endpoint = (await services.webhook_endpoints.add(others, wish)).endpoint
+    await services.webhook_replays.start(others, endpoint.id, Range())
+    while await services.webhook_replays.advance():
+        pass
+    mine = await services.mailboxes.find("foo@a.test", tenant_id)
+    await services.webhook_endpoints.change(others, endpoint.id, Wish(mailbox_ids=[mine.id]))
+    path = f"/webhooks/{endpoint.id}/deliveries"
+    told = (await holder.get(path)).json()["items"]
+    assert [item["mailbox_id"] for item in told] == [str(mine.id)]
+    every = await services.webhook_deliveries.list(others, endpoint.id)
+    hidden = [row.id for row in every.rows if row.mailbox_id != mine.id]
+    assert len(hidden) == len(ADDRESSES) - 1
+    for delivery_id in hidden:
+        assert (await holder.get(f"{path}/{delivery_id}")).status_code == 404
