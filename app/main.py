@@ -71,6 +71,7 @@ from app.web.pages.downloads import (
     show_image,
     show_picture,
 )
+from app.web.pages.events import EventPages, events_page_router
 from app.web.pages.inbox import inbox_router
 from app.web.pages.lists import ListPages
 from app.web.pages.messages import MessagePages
@@ -138,6 +139,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     settings_router,
     sign_in_settings_router,
     show_refusals,
+    events_page_router,
     show_overview,
     admin_users_router,
     admin_keys_router,
@@ -265,6 +267,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "actions": services.actions,
         "labels": services.labels,
         "links": services.links,
+        "feed": services.feed,
         "archive": services.archive,
         "pictures": services.pictures,
         "sample": services.sample,
@@ -287,6 +290,9 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "admin_pages": AdminPages(cookies),
         "browser_cookies": BrowserCookies(
             services.ids, services.settings.trusted_proxies, secure=cookies.secure
+        ),
+        "event_pages": EventPages(
+            services.database, services.mailboxes, services.feed, environment, services.clock
         ),
         "lists": ListPages(services.database, services.feed, environment),
         "messages": MessagePages(services.reading, services.blobs, services.links),

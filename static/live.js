@@ -7,15 +7,29 @@
     live.textContent = text;
   };
 
+  // A list that lies open for long keeps its newest rows; the others come with "Load more" again.
+  let arrived = 0;
+  const count = (rows) => {
+    const counter = document.getElementById("arrived");
+    if (counter) counter.textContent = `${++arrived} new`;
+    const more = rows.lastElementChild;
+    if (!(rows.childElementCount > rows.dataset.keeps) || more.id !== "more") return;
+    more.previousElementSibling.remove();
+    const link = more.querySelector("a");
+    for (const name of ["href", "hx-get"]) link.setAttribute(name, link.getAttribute(name).replace(/\d+$/, BigInt(more.previousElementSibling.id.slice(2))));
+    more.hidden = false;
+  };
+
   // Newest first, and of one second the later id, as the server sorts. A row older than all that is shown comes with "Load more", unless there is no more;
   // one newer than all is not for a page of older mail.
   const insert = (rows, row) => {
     const rank = (one) => one.querySelector("time").dateTime + one.id;
     let next = rows.firstElementChild;
     while (next?.matches(".row") && rank(next) > rank(row)) next = next.nextElementSibling;
-    if (next?.id === "more" || (!live && next === rows.firstElementChild)) return;
+    if ((next?.id === "more" && !next.hidden) || (!live && next === rows.firstElementChild)) return;
     row.classList.add("arrived");
     rows.insertBefore(row, next);
+    count(rows);
   };
 
   const replace = (old, row) => {

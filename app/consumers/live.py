@@ -2,13 +2,15 @@
 
 One task in each process reads the log and hands every event to the pages that want it. A page
 registers before it reads what it missed, so between the two nothing is lost; positions tell what
-it has seen already.
+it has seen already. Followers are known by their mailboxes, or else by their tenant, so that an
+event costs nothing to those whom it does not concern.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from app.core.errors import PillarboxError
 from app.core.log import get_logger
@@ -34,6 +36,30 @@ class _Subscriber:
         default_factory=lambda: asyncio.Queue(_MAX_WAITING_EVENTS)
     )
 
+    @property
+    def keys(self) -> Collection[UUID | None]:
+        """Under what it is looked for; None stands for the events of everybody."""
+        if self.wanted.mailbox_ids is not None:
+            return set(self.wanted.mailbox_ids)
+        return (self.wanted.tenant_id,)
+
+    def hand(self, event: Event) -> None:
+        try:
+            self.queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self.end()
+
+    async def take(self) -> Sequence[Event]:
+        """What was handed over, once there is anything; nothing when the stream ends."""
+        taken = []
+        event = await self.queue.get()
+        while event is not None:
+            taken.append(event)
+            if self.queue.empty():
+                return taken
+            event = self.queue.get_nowait()
+        return []
+
     def end(self) -> None:
         while not self.queue.empty():
             self.queue.get_nowait()
@@ -47,12 +73,11 @@ class LiveFeed:
         self._database = database
         self._doorbell = doorbell
         self._subscribers: set[_Subscriber] = set()
+        self._by_key: dict[UUID | None, set[_Subscriber]] = {}
         self._position = 0
         self._ended = False
 
-    async def follow(
-        self, wanted: EventFilter, *, after: int
-    ) -> AsyncGenerator[Sequence[Event], None]:
+    async def follow(self, wanted: EventFilter, *, after: int) -> AsyncGenerator[Sequence[Event], None]:
         """The wanted events after a position, each once and in order, as long as the process runs.
 
         Nothing for a while gives an empty sequence, for the caller to see that its peer is there.
@@ -63,7 +88,7 @@ class LiveFeed:
             return
         if not self._subscribers:
             self._position = await last_position(self._database)
-        self._subscribers.add(subscriber)
+        self._add(subscriber)
         try:
             while events := await read_events(
                 self._database, after=after, wanted=wanted, limit=_EVENTS_PER_READ
@@ -73,17 +98,17 @@ class LiveFeed:
             while True:
                 try:
                     async with asyncio.timeout(_HEARTBEAT_SECONDS):
-                        event = await subscriber.queue.get()
+                        taken = await subscriber.take()
                 except TimeoutError:
                     yield []
                     continue
-                if event is None:
+                if not taken:
                     return
-                if event.position > after:
-                    after = event.position
-                    yield [event]
+                if events := [event for event in taken if event.position > after]:
+                    after = events[-1].position
+                    yield events
         finally:
-            self._subscribers.discard(subscriber)
+            self._remove(subscriber)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -103,6 +128,19 @@ class LiveFeed:
         for subscriber in self._subscribers:
             subscriber.end()
 
+    def _add(self, subscriber: _Subscriber) -> None:
+        self._subscribers.add(subscriber)
+        for key in subscriber.keys:
+            self._by_key.setdefault(key, set()).add(subscriber)
+
+    def _remove(self, subscriber: _Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        for key in subscriber.keys:
+            if found := self._by_key.get(key):
+                found.discard(subscriber)
+                if not found:
+                    del self._by_key[key]
+
     async def _run(self) -> None:
         ear = self._doorbell.listen_for(Bell.EVENTS)
         while True:
@@ -121,15 +159,8 @@ class LiveFeed:
             )
         ):
             self._position = events[-1].position
-            for subscriber in self._subscribers:
-                self._hand_to(
-                    subscriber, [event for event in events if subscriber.wanted.matches(event)]
-                )
-
-    def _hand_to(self, subscriber: _Subscriber, events: Sequence[Event]) -> None:
-        for event in events:
-            try:
-                subscriber.queue.put_nowait(event)
-            except asyncio.QueueFull:
-                subscriber.end()
-                return
+            for event in events:
+                for key in {event.mailbox_id, event.tenant_id, None}:
+                    for subscriber in self._by_key.get(key, ()):
+                        if subscriber.wanted.matches(event):
+                            subscriber.hand(event)

@@ -1,6 +1,6 @@
 """Mailboxes: which addresses we host. `recipients` tells which of them a recipient means."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -98,6 +98,17 @@ class Mailboxes:
         if row is None:
             raise NotFound("There is no such mailbox.")
         return Mailbox(**row)
+
+    async def find_addresses(
+        self, mailbox_ids: Collection[UUID], tenant_id: UUID
+    ) -> Mapping[UUID, str]:
+        """The addresses of these mailboxes, as far as they are there and the tenant's."""
+        rows = await self.database.fetch(
+            "select id, address from mailbox where tenant_id = $1 and id = any($2::uuid[])",
+            tenant_id,
+            list(mailbox_ids),
+        )
+        return {row["id"]: row["address"] for row in rows}
 
     async def rename(self, mailbox_id: UUID, tenant_id: UUID, display_name: str) -> None:
         """Gives it another name for people. Raises `InvalidInput` and `NotFound`."""

@@ -1,6 +1,9 @@
 """The types of events, in the past tense. `docs/events.md` documents each with its data."""
 
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+
+from app.core.errors import InvalidInput
 
 
 class EventType(StrEnum):
@@ -57,3 +60,16 @@ class EventType(StrEnum):
     ACCESS_WEBHOOK_REMOVED = "access.webhook_removed"
     ACCESS_WEBHOOK_ROTATED = "access.webhook_rotated"
     ACCESS_WEBHOOK_REPLAYED = "access.webhook_replayed"
+
+
+def expand_types(names: Iterable[str]) -> Sequence[EventType]:
+    """The types of these names, of which one may stand for a whole group: `webhook.*`. Raises
+    `InvalidInput` for a name that stands for none."""
+    found: dict[EventType, None] = {}
+    for name in names:
+        group = name.removesuffix("*") if name.endswith(".*") else None
+        named = [kind for kind in EventType if kind == name or (group and kind.startswith(group))]
+        if not named:
+            raise InvalidInput(f"There is no type of events {name}.")
+        found |= dict.fromkeys(named)
+    return list(found)

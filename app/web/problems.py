@@ -27,7 +27,9 @@ from app.core.log import get_logger
 from app.web.next_page import ask_to_sign_in
 
 _log = get_logger("web")
-_API_PREFIXES = ("/api/", "/events/", "/jobs/")
+_API_PREFIXES = ("/api/", "/jobs/")
+# What providers post to; what people see of the log lies there as well.
+_CALLBACK_PREFIX = "/events/"
 MEDIA_TYPE = "application/problem+json"
 # Where each kind of problem is explained: an address within the installation (RFC 9457, 3.1.1).
 _EXPLAINED_AT = "/api/v1/docs#problem-"
@@ -177,7 +179,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             exc_info=error if kind is INTERNAL else None,
         )
     headers = _headers(request, error)
-    if request.scope["path"].startswith(_API_PREFIXES):
+    if _is_asked_by_program(request):
         if status == 401:
             headers["www-authenticate"] = "Bearer"
         return Response(
@@ -203,6 +205,13 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         },
         status_code=status,
         headers=headers,
+    )
+
+
+def _is_asked_by_program(request: Request[Any, Any, Any]) -> bool:
+    path: str = request.scope["path"]
+    return path.startswith(_API_PREFIXES) or (
+        request.method == "POST" and path.startswith(_CALLBACK_PREFIX)
     )
 
 

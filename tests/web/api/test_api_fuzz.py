@@ -64,6 +64,8 @@ def test_api_keeps_to_its_description_whatever_it_is_sent(
 ) -> None:
     headers = {"Authorization": f"Bearer {key}"}
     operations = [result.ok() for result in schema.get_all_operations()]
+    # A stream does not end.
+    operations = [each for each in operations if not each.path.endswith("/stream")]
     if mode is GenerationMode.NEGATIVE:
         # The others take nothing that could be wrong.
         operations = [each for each in operations if "security" in each.definition.raw]
@@ -76,6 +78,9 @@ def test_api_keeps_to_its_description_whatever_it_is_sent(
             for name, ids in known.items() if mode is GenerationMode.POSITIVE else ():
                 if name in (case.path_parameters or {}) and data.draw(st.booleans()):
                     case.path_parameters[name] = str(data.draw(st.sampled_from(ids)))
+            # Nothing happens meanwhile that would be worth waiting for.
+            if str((case.query or {}).get("wait", "")).isdigit():
+                case.query["wait"] = 0
             if case.path.endswith("/wait"):
                 case.query = {**(case.query or {}), "timeout": 0}
             case.call_and_validate(headers=headers, excluded_checks=UNSAID)
