@@ -109,14 +109,15 @@ def describe_data(event: Event) -> str:
 
 
 def _describe(name: str, value: Any) -> str:
-    if name.endswith(("_id", "sha256")) or value in (None, "", [], 0):
+    if name.endswith(("_id", "sha256")) or value in (None, "", []):
         return ""
     if isinstance(value, Mapping):
         return " ".join(f"{key} {each}" for key, each in value.items() if each)
     if name == "size_bytes":
         return describe_size(value)
-    words = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     if isinstance(value, bool):
         words = "yes" if value else "no"
+    else:
+        words = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     name = name.removeprefix("is_").replace("_", " ") if name not in _NAMES else _NAMES[name]
     return f"{name} {words.replace('_', ' ')}".strip()

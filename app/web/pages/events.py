@@ -83,8 +83,12 @@ class EventSearch:
     def query(self) -> str:
         """As addresses name it."""
         chosen = {
-            "what": self.what, "mailbox": self.mailbox, "q": self.q, "start": self.start,
-            "end": self.end, "since": self.period if self.period != _PERIOD else "",
+            "what": self.what,
+            "mailbox": self.mailbox,
+            "q": self.q,
+            "start": self.start,
+            "end": self.end,
+            "since": self.period if self.period != _PERIOD else "",
         }
         return urlencode({name: text for name, text in chosen.items() if text})
 
@@ -299,15 +303,22 @@ async def export_events(
     return send_export(database, clock, await event_pages.narrow(grant, search), 0)
 
 
+# What steps of a chart are counted from.
 _MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
+_YEARS = range(2000, 3000)
 
 
 def _read_time(text: str) -> datetime | None:
     """What a field for a date and a time of day sends, in UTC (HTML, section 2.3.5)."""
+    if not text:
+        return None
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC) if text else None
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
     except ValueError as error:
         raise InvalidInput("This is not a time.") from error
+    if moment.year not in _YEARS:
+        raise InvalidInput("No event is from that time.")
+    return moment
 
 
 def _read_id(text: str) -> UUID:
