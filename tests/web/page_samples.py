@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from admin_samples import make_admin_pages
 from domain_page_samples import make_domain_pages
+from event_page_samples import make_event_pages
 from markupsafe import Markup
 
 from app.access.sessions import SessionView, SignInMethod, TenantChoice
@@ -299,6 +300,7 @@ def make_pages() -> list[Page]:
         *_make_settings_pages(),
         *(Page(*sample) for sample in make_admin_pages()),
         *(Page(*page) for page in make_domain_pages(NOW, HOSTILE, _SIGNED_IN)),
+        *(Page(*page) for page in make_event_pages(NOW, HOSTILE, _SIGNED_IN_LIST, row)),
     ]
 
 
