@@ -77,7 +77,9 @@ class LiveFeed:
         self._position = 0
         self._ended = False
 
-    async def follow(self, wanted: EventFilter, *, after: int) -> AsyncGenerator[Sequence[Event], None]:
+    async def follow(
+        self, wanted: EventFilter, *, after: int
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """The wanted events after a position, each once and in order, as long as the process runs.
 
         Nothing for a while gives an empty sequence, for the caller to see that its peer is there.

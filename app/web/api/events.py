@@ -19,16 +19,19 @@ from app.core.clock import Clock
 from app.core.errors import InvalidInput, Unauthenticated, Unavailable
 from app.directory.mailboxes import Mailboxes
 from app.eventlog.event import Event
+from app.eventlog.feed import Feed, wait_for_events
 from app.eventlog.read import EventFilter, last_position, read_events, walk_events
 from app.eventlog.types import expand_types
 from app.storage.db.database import Database
 from app.web.access import readable_in
 from app.web.api.callers import Caller, calling
 from app.web.api.openapi import shown
+from app.web.disconnect import while_connected
 from app.web.given import Given
 from app.web.guards import allow
-from app.web.live import Feed, answer_within, format_event, resume_position, wait_for_events
+from app.web.live import format_event, resume_position
 from app.web.parameters import After, Limit
+from app.web.problems import NOT_FOUND
 
 MAX_WAIT_SECONDS = 30
 # A stream outlives what its key may do, so that is looked up again this often.
@@ -139,7 +142,7 @@ async def read_filter(
     "/",
     operation_id="list_events",
     summary="Ask the log",
-    opt=shown(answer=EventList([_EXAMPLE], 4711)),
+    opt=shown(answer=EventList([_EXAMPLE], 4711), problems=[NOT_FOUND]),
 )
 async def list_all(
     request: Request[Any, Any, Any],
@@ -157,8 +160,8 @@ async def list_all(
     with the first one, or empty after so many seconds."""
     looked_at = await last_position(database)
     if wait and (wanted.until is None or wanted.until > clock.now()):
-        waiting = wait_for_events(feed, wanted, after=after)
-        events = (await answer_within(request, wait, waiting) or ())[:limit]
+        waiting = wait_for_events(feed, wanted, after=after, timeout_seconds=wait)
+        events = (await while_connected(request, waiting) or ())[:limit]
     else:
         events = await read_events(database, after=after, wanted=wanted, limit=limit)
     return EventList(
@@ -172,7 +175,10 @@ async def list_all(
     operation_id="stream_events",
     summary="Follow events as they happen",
     media_type="text/event-stream",
-    opt=shown(answer=f"event: message\nid: {_EXAMPLE.position}\ndata: {_EXAMPLE_LINE}\n\n"),
+    opt=shown(
+        answer=f"event: message\nid: {_EXAMPLE.position}\ndata: {_EXAMPLE_LINE}\n\n",
+        problems=[NOT_FOUND],
+    ),
 )
 async def stream_all(
     request: Request[Any, Any, Any],
@@ -201,7 +207,7 @@ async def stream_all(
     operation_id="export_events",
     summary="Take events along",
     media_type="application/jsonl",
-    opt=shown(answer=f"{_EXAMPLE_LINE}\n"),
+    opt=shown(answer=f"{_EXAMPLE_LINE}\n", problems=[NOT_FOUND]),
 )
 async def export_all(
     database: Given[Database], clock: Given[Clock], wanted: Given[EventFilter], after: After = 0

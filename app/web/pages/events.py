@@ -21,6 +21,7 @@ from app.core.clock import Clock
 from app.core.errors import InvalidInput, NotFound
 from app.directory.mailboxes import Mailboxes
 from app.eventlog.event import Event
+from app.eventlog.feed import Feed
 from app.eventlog.rates import count_rates, step_length
 from app.eventlog.read import EventFilter, last_position, read_newest
 from app.inbox.listing import MessageRow, find_rows
@@ -42,7 +43,7 @@ from app.web.event_wording import (
 )
 from app.web.given import Given
 from app.web.guards import allow
-from app.web.live import Feed, format_event, resume_position
+from app.web.live import format_event, resume_position
 from app.web.parameters import After, Cursor
 from app.web.rendering import describe_exactly
 

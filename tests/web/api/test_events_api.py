@@ -268,6 +268,8 @@ async def follow(
     async def send(message: Any) -> None:
         nonlocal buffer
         buffer += message.get("body", b"")
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            done.set()
         *chunks, buffer = buffer.split(b"\n\n")
         for chunk in chunks:
             if chunk.startswith(b":"):
