@@ -57,6 +57,9 @@ WORDINGS: Mapping[str, tuple[EventGroup, str]] = {
     EventType.DOMAIN_SUSPENDED: (EventGroup.PLACES, "Domain suspended"),
     EventType.DOMAIN_RELEASED: (EventGroup.PLACES, "Domain given up"),
     EventType.DOMAIN_REMOVED: (EventGroup.PLACES, "Domain removed"),
+    EventType.WEBHOOK_DELIVERED: (EventGroup.WEBHOOKS, "Webhook delivered"),
+    EventType.WEBHOOK_FAILED: (EventGroup.WEBHOOKS, "Webhook failed"),
+    EventType.WEBHOOK_DISABLED: (EventGroup.WEBHOOKS, "Webhook turned off"),
     EventType.ACCESS_KEY_CREATED: (EventGroup.PEOPLE, "API key made"),
     EventType.ACCESS_KEY_REVOKED: (EventGroup.PEOPLE, "API key revoked"),
     EventType.ACCESS_KEY_ROTATED: (EventGroup.PEOPLE, "API key rotated"),
@@ -82,6 +85,13 @@ WORDINGS: Mapping[str, tuple[EventGroup, str]] = {
     EventType.ACCESS_ROUTE_ADDED: (EventGroup.PEOPLE, "Added a route"),
     EventType.ACCESS_ROUTE_CHANGED: (EventGroup.PEOPLE, "Changed a route"),
     EventType.ACCESS_ROUTE_REMOVED: (EventGroup.PEOPLE, "Removed a route"),
+    EventType.ACCESS_WEBHOOK_ADDED: (EventGroup.PEOPLE, "Added a webhook"),
+    EventType.ACCESS_WEBHOOK_CHANGED: (EventGroup.PEOPLE, "Changed a webhook"),
+    EventType.ACCESS_WEBHOOK_REMOVED: (EventGroup.PEOPLE, "Removed a webhook"),
+    EventType.ACCESS_WEBHOOK_ROTATED: (EventGroup.PEOPLE, "New webhook secret"),
+    EventType.ACCESS_WEBHOOK_REPLAYED: (EventGroup.PEOPLE, "Sent events again"),
+    EventType.ACCESS_EVENT_RETRIED: (EventGroup.PEOPLE, "Tried an event again"),
+    EventType.ACCESS_EVENT_DROPPED: (EventGroup.PEOPLE, "Dropped an event"),
 }
 
 _NAMES: Mapping[str, str] = {"source": "by", "actor": "by", "size_bytes": "", "is_read": "read"}
