@@ -335,3 +335,27 @@ async def test_nothing_is_refused_for_good_because_the_client_does_not_start(
     await tell(services, 1)
     with pytest.raises(Unavailable, match="did not start"):
         await publisher.handle(await read_log(services))
+
+
+async def test_event_that_can_never_be_published_is_parked_and_the_others_go_on(
+    services: Services, cluster: KafkaCluster, topic: str
+) -> None:
+    publisher = make_publisher(services, cluster, topic, **{"message.max.bytes": 1000})
+    await tell(services, 5, TENANTS[:1])
+    async with services.log.transaction() as transaction:
+        transaction.tell(
+            NewEvent(
+                EventType.INGEST_RECEIVED,
+                trace_id=uuid4(),
+                subject=("message", uuid4()),
+                tenant_id=TENANTS[0],
+                data={"large": "x" * 2000},
+            )
+        )
+    await tell(services, 5, TENANTS[:1])
+    async with running(services, publisher):
+        await wait_until_read(services)
+    found = [event.position for event in await read_log(services)]
+    assert without_repetition(cluster.read(topic)) == found[:5] + found[6:]
+    parked = await services.database.fetch("select position from parked_event")
+    assert [row["position"] for row in parked] == found[5:6]

@@ -144,15 +144,6 @@ CASES = {
         quiet=worker("pillarbox_indexer_lag_seconds", "290x30"),
         labels=WORKER,
     ),
-    "PillarboxIndexerFallsBehind": Case(
-        rings=worker("pillarbox_indexer_lag_seconds", "0+30x40"),
-        summary="More comes than is indexed: search falls behind by 0.5 minutes each minute.",
-        at=15,
-        before=10,
-        # It was far behind and catches up.
-        quiet=worker("pillarbox_indexer_lag_seconds", "3000-60x40"),
-        labels=WORKER,
-    ),
     "PillarboxKafkaErrors": Case(
         rings=worker("mail_ingest_kafka_publish_errors_total", "0x5 1x20"),
         summary="Kafka did not take 1 events in five minutes.",
@@ -170,6 +161,15 @@ CASES = {
         before=10,
         quiet=worker("pillarbox_consumer_lag_seconds", "290x30", consumer="kafka"),
         labels=WORKER | {"consumer": "kafka"},
+    ),
+    "PillarboxConsumerFallsBehind": Case(
+        rings=worker("pillarbox_consumer_lag_seconds", "0+30x40", consumer="indexer"),
+        summary="The reader indexer of the event log falls behind by 0.5 minutes each minute.",
+        at=15,
+        before=10,
+        # It was far behind and catches up.
+        quiet=worker("pillarbox_consumer_lag_seconds", "3000-60x40", consumer="indexer"),
+        labels={**WORKER, "consumer": "indexer"},
     ),
     "PillarboxEventsParked": Case(
         rings=worker("pillarbox_consumer_parked_events", "2x20 3x20", consumer="kafka"),
