@@ -51,7 +51,7 @@ class Counting:
     filled: int
     name: str = "counting"
     types: Sequence[str] = (EventType.INGEST_RECEIVED,)
-    batch_size: int = 2000
+    batch_size: int = 5000
     again: int = 0
     new: int = 0
     _last: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})

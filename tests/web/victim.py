@@ -97,7 +97,7 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
     )
     await services.database.execute(
         """insert into parked_event values (gen_random_uuid(), $1, 1, gen_random_uuid(), $2,
-            'message.deleted', $1, 1, now())""",
+            'message.deleted', 'why', 1, now())""",
         MARK,
         tenant_id,
     )
