@@ -94,6 +94,7 @@ from app.storage.sealed_secrets import SealedSecrets
 from app.storage.spool.forms import Spool
 from app.storage.spool.port import SpoolReader
 from app.storage.stores import open_blobs, open_spool
+from app.tracing.traces import Traces
 from app.webhooks.call import Caller
 from app.webhooks.deliverer import Deliverer
 from app.webhooks.deliveries import WebhookDeliveries
@@ -150,6 +151,7 @@ class Services:
     writes: Writes
     inboxes: TemporaryInboxes
     reading: Reading
+    traces: Traces
     actions: Actions
     labels: Labels
     removal: Removal
@@ -395,6 +397,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
             max_ttl_seconds=settings.temporary_max_ttl_seconds,
         ),
         reading=reading,
+        traces=Traces(database),
         actions=Actions(log, clock, ids),
         labels=Labels(database, clock, ids),
         removal=Removal(database, log, blobs, clock, ids),

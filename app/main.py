@@ -50,6 +50,7 @@ from app.web.api.metrics import public_metrics_router, tenant_metrics_router
 from app.web.api.openapi import Description, configure_openapi
 from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
+from app.web.api.traces import traces_router
 from app.web.api.users import users_router
 from app.web.api.waiting import wait_for_message
 from app.web.api.webhook_deliveries import webhook_deliveries_router
@@ -96,6 +97,7 @@ from app.web.pages.single_sign_on import (
 )
 from app.web.pages.start import create_inbox, show_start
 from app.web.pages.temporary import temporary_router
+from app.web.pages.traces import show_trace
 from app.web.problems import handle_error
 from app.web.rendering import create_environment
 from app.web.security import security_headers
@@ -112,6 +114,7 @@ _API_ROUTERS: Sequence[ControllerRouterHandler] = (
     labels_router,
     mailboxes_router,
     events_router,
+    traces_router,
     keys_router,
     users_router,
     audit_router,
@@ -140,6 +143,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     sign_in_settings_router,
     show_refusals,
     events_page_router,
+    show_trace,
     show_overview,
     admin_users_router,
     admin_keys_router,
@@ -264,6 +268,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "rate_limits": services.rate_limits,
         "inboxes": services.inboxes,
         "reading": services.reading,
+        "traces": services.traces,
         "actions": services.actions,
         "labels": services.labels,
         "links": services.links,

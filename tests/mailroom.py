@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
+
+import msgspec
 
 from app.assembly import Services
 from app.directory.mailboxes import Mailbox
@@ -22,8 +25,9 @@ class Mailroom:
     drain: Drain
     mailbox: Mailbox
 
-    async def spool(self, data: bytes, *recipients: str) -> ItemMetadata:
-        """Puts DATA into the spool as the sidecar does, for the mailbox unless told otherwise."""
+    async def spool(self, data: bytes, *recipients: str, **changes: Any) -> ItemMetadata:
+        """Puts DATA into the spool as the sidecar does, for the mailbox unless told otherwise.
+        `changes` are of the metadata."""
         metadata = ItemMetadata(
             item_id=self.services.ids.new(),
             trace_id=uuid4(),
@@ -35,6 +39,7 @@ class Mailroom:
             client_name="client.example.org",
             prefix_size_bytes=len(PREFIX),
         )
+        metadata = msgspec.structs.replace(metadata, **changes)
         await self.writer.put(metadata, PREFIX + data)
         return metadata
 

@@ -9,7 +9,7 @@ from app.inbox.listing import decode_cursor, encode_cursor
 from app.storage.db.database import Database, Record
 
 _PAGE = 50
-_COLUMNS = """id, refused_at, client_address, client_name, mail_from, recipient, code,
+_COLUMNS = """id, trace_id, refused_at, client_address, client_name, mail_from, recipient, code,
     enhanced_code, cause, reply, sampled_out"""
 
 
@@ -18,6 +18,7 @@ class RefusedRow:
     """One recipient whose mail was refused. `mail_from` is empty for the null reverse-path."""
 
     id: UUID
+    trace_id: UUID
     refused_at: datetime
     client_address: str
     client_name: str

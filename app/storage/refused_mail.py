@@ -16,6 +16,7 @@ import msgspec
 
 from app.settings import Settings
 from app.storage.spool.disk import Disk
+from app.storage.spool.port import Handover
 
 MAX_FILES = 1000
 """That may wait to be read. A worker that is away for longer misses the rest."""
@@ -25,7 +26,7 @@ _SUFFIX = ".jsonl"
 class RefusedMail(msgspec.Struct, frozen=True, kw_only=True):
     """One recipient for whom mail was refused.
 
-    `id` names the note, `trace_id` the message where it came as far as having one. `mail_from` is
+    `id` names the note, `trace_id` the mail, where MAIL was accepted. `mail_from` is
     empty for the null reverse-path. `reply` is the line that was sent. `sampled_out` counts
     further ones with the same domain and cause that were not kept.
     """
@@ -42,6 +43,7 @@ class RefusedMail(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     reply: str
     sampled_out: int = 0
+    handover: Handover | None = None
 
 
 @dataclass(frozen=True, slots=True)

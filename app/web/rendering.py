@@ -22,8 +22,8 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
 
     Templates see `asset(name)`, `icon(name)`, `granted(request)`,
     `session_of(request)` and `draw_rows(rows, base_url, view, may_write)`, and the filters
-    `age`, `time_left`, `exact`, `iso`, `duration`, `size`, `counted`, `capped`, `printable`,
-    `prose` and `file_icon`. An undefined variable raises.
+    `age`, `time_left`, `exact`, `moment`, `day`, `iso`, `duration`, `size`, `counted`, `capped`,
+    `printable`, `prose` and `file_icon`. An undefined variable raises.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
@@ -43,6 +43,8 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "age": lambda moment: draw_age(moment, clock.now()),
         "time_left": lambda moment: describe_time_left(moment, clock.now()),
         "exact": describe_exactly,
+        "moment": describe_moment,
+        "day": describe_day,
         "iso": format_iso,
         "duration": describe_duration,
         "size": describe_size,
@@ -144,6 +146,16 @@ def describe_exactly(moment: datetime) -> str:
     day = moment.astimezone(UTC)
     name, month = _DAYS[day.weekday()], _MONTHS[day.month - 1]
     return f"{name} {day.day} {month} {day.year}, {day.hour:02}:{day.minute:02} UTC"
+
+
+def describe_moment(moment: datetime) -> str:
+    """The time of day in UTC, to the millisecond: `06:37:12.408`."""
+    return moment.astimezone(UTC).time().isoformat(timespec="milliseconds")
+
+
+def describe_day(moment: datetime) -> str:
+    """The day in UTC: `Sunday 22 November 2026`."""
+    return describe_exactly(moment).partition(",")[0]
 
 
 def format_iso(moment: datetime) -> str:

@@ -80,8 +80,8 @@ _KEYS = [
     _key(KeyState.ACTIVE, expires_at=None, domains=[], mailboxes=[], scopes=list(_SCOPES)),
 ]
 _HELD = [
-    HeldItem(ID, None, "parse", HOSTILE, 4321, HOSTILE, HOSTILE, HOSTILE, NOW, True),
-    HeldItem(ID, None, "claim", "Damaged spool", 12, "", "", "", NOW, False),
+    HeldItem(ID, ID, None, "parse", HOSTILE, 4321, HOSTILE, HOSTILE, HOSTILE, NOW, True),
+    HeldItem(ID, ID, None, "claim", "Damaged spool", 12, "", "", "", NOW, False),
 ]
 _FACTS = {"name": HOSTILE, "scopes": ["a", "b"], "taken_in": True, "expires_at": None}
 _ENTRIES = [

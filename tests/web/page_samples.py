@@ -10,6 +10,7 @@ from admin_samples import make_admin_pages
 from domain_page_samples import make_domain_pages
 from event_page_samples import make_event_pages
 from markupsafe import Markup
+from trace_page_samples import make_trace_pages
 
 from app.access.sessions import SessionView, SignInMethod, TenantChoice
 from app.access.sign_in_policy import SignInPolicy
@@ -301,6 +302,7 @@ def make_pages() -> list[Page]:
         *(Page(*sample) for sample in make_admin_pages()),
         *(Page(*page) for page in make_domain_pages(NOW, HOSTILE, _SIGNED_IN)),
         *(Page(*page) for page in make_event_pages(NOW, HOSTILE, _SIGNED_IN_LIST, row)),
+        *(Page(*page) for page in make_trace_pages(_SIGNED_IN)),
     ]
 
 
@@ -380,6 +382,7 @@ _REFUSALS = {
 def make_refused(**changes: Any) -> RefusedRow:
     row = RefusedRow(
         id=uuid4(),
+        trace_id=uuid4(),
         refused_at=NOW - timedelta(minutes=5),
         client_address="192.0.2.1",
         client_name=HOSTILE,

@@ -106,6 +106,7 @@ async def make_things(mailroom: Mailroom, owner: User) -> Mapping[str, object]:
         "parked_id": parked_id,
         "consumer": MARK,
         "message_id": message_id,
+        "trace_id": message.trace_id,
         "attachment_id": message.attachments[0].id,
         "label_id": label.id,
         "undo_id": outcome.undo_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from app.core.ids import derive_id
@@ -10,6 +11,7 @@ from app.mime.classify import Classification
 from app.mime.parsed import Attachment, ParsedMessage
 from app.storage.blobs.keys import attachment_key, raw_key
 from app.storage.spool.port import Item, Position
+from app.tracing.passage import Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,22 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """When the items of a batch were claimed, how many they were, and how many milliseconds each
+    step lasted for all of them; None for a step that was not done."""
+
+    claimed_at: datetime
+    items: int = 1
+    parse_ms: int | None = None
+    route_ms: int | None = None
+    store_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What became of the items of one batch so far."""
 
+    timing: Timing
     routed: Sequence[Routed] = ()
     refusals: Sequence[Refusal] = ()
     dropped: Sequence[Dropped] = ()
@@ -99,6 +114,20 @@ class Batch:
 
 def new_delivery(item: Item, mailbox: Mailbox) -> Delivery:
     return Delivery(derive_id(item.metadata.item_id, mailbox.id.bytes), mailbox)
+
+
+def describe_passage(arrival: Arrival, timing: Timing) -> Passage:
+    metadata = arrival.item.metadata
+    return Passage(
+        received_at=metadata.received_at,
+        claimed_at=timing.claimed_at,
+        handover=metadata.handover,
+        items=timing.items,
+        attempts=arrival.attempts,
+        parse_ms=timing.parse_ms,
+        route_ms=timing.route_ms,
+        store_ms=timing.store_ms,
+    )
 
 
 def stored_attachment_key(delivery: Delivery, attachment: Attachment) -> str:

@@ -7,11 +7,11 @@ own fault is found by taking the items one at a time, and only that item is put 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.core.errors import Unavailable
 from app.core.log import get_logger
-from app.inbound.pipeline.arrival import Advance, Arrival, Batch, Deferral, Refusal
+from app.inbound.pipeline.arrival import Advance, Arrival, Batch, Deferral, Refusal, Timing
 from app.inbound.pipeline.parse import parse
 from app.inbound.pipeline.record import PositionMoved, Recorder
 from app.inbound.pipeline.route import Router
@@ -36,11 +36,21 @@ class Pipeline:
         Raises `Unavailable` when a part that every item needs is down, and `PositionMoved` when
         another worker took these items; nothing was recorded then.
         """
-        started = time.perf_counter()
+        claimed_at, started = self.recorder.clock.now(), time.perf_counter()
         parsed, unparseable = await parse(arrivals)
-        batch = await self.router.route(parsed)
-        batch = replace(batch, refusals=[*unparseable, *batch.refusals])
-        await self.storekeeper.store(batch.routed, batch.refusals)
+        parsed_at = time.perf_counter()
+        routing = await self.router.route(parsed)
+        routed_at = time.perf_counter()
+        refusals = [*unparseable, *routing.refusals]
+        await self.storekeeper.store(routing.routed, refusals)
+        timing = Timing(
+            claimed_at,
+            items=len(arrivals),
+            parse_ms=round((parsed_at - started) * 1000),
+            route_ms=round((routed_at - parsed_at) * 1000),
+            store_ms=round((time.perf_counter() - routed_at) * 1000),
+        )
+        batch = Batch(timing, routing.routed, refusals, routing.dropped)
         await self.recorder.record(self.spool, batch, advance)
         _log_outcomes(batch, started)
 
@@ -67,15 +77,19 @@ class Pipeline:
         if arrival.attempts + 1 >= _MAX_ATTEMPTS or arrival.from_quarantine:
             await self._refuse(arrival, stage, reason, advance)
             return
-        deferral = Deferral(arrival, stage, reason)
-        await self.recorder.record(self.spool, Batch(deferrals=[deferral]), advance)
+        batch = Batch(self._now(), deferrals=[Deferral(arrival, stage, reason)])
+        await self.recorder.record(self.spool, batch, advance)
 
     async def _refuse(
         self, arrival: Arrival, stage: str, reason: str, advance: Advance | None
     ) -> None:
         refusal = Refusal(arrival, stage, reason)
         await self.storekeeper.store([], [refusal])
-        await self.recorder.record(self.spool, Batch(refusals=[refusal]), advance)
+        await self.recorder.record(self.spool, Batch(self._now(), refusals=[refusal]), advance)
+
+    def _now(self) -> Timing:
+        """Of an item whose steps came to nothing."""
+        return Timing(self.recorder.clock.now())
 
 
 def _log_outcomes(batch: Batch, started: float) -> None:

@@ -93,10 +93,10 @@ class Quarantine:
     async def drop(self, item_id: UUID) -> None:
         """Forgets the item and its bytes. Raises `NotFound`."""
         async with self.log.transaction() as transaction:
-            trace_id = await transaction.connection.fetchval(
-                "delete from quarantine where id = $1 returning trace_id", item_id
+            dropped = await transaction.connection.fetchrow(
+                "delete from quarantine where id = $1 returning trace_id, tenant_id", item_id
             )
-            if trace_id is None:
+            if dropped is None:
                 raise NotFound(f"Nothing with the id {item_id} is in quarantine.")
             await release_objects(
                 transaction.connection,
@@ -107,7 +107,8 @@ class Quarantine:
             transaction.tell(
                 NewEvent(
                     EventType.MESSAGE_DELETED,
-                    trace_id=trace_id,
+                    trace_id=dropped["trace_id"],
+                    tenant_id=dropped["tenant_id"],
                     subject=("spool_item", item_id),
                     data={"reason": "dropped_from_quarantine"},
                 )

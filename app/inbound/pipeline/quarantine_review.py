@@ -22,6 +22,7 @@ class HeldItem:
     and cannot be tried again. `recipients` is one line."""
 
     item_id: UUID
+    trace_id: UUID
     tenant_id: UUID | None
     stage: str
     reason: str
@@ -119,7 +120,7 @@ class QuarantineReview:
 
 _VISIBLE = "(tenant_id = $1 or ($2 and tenant_id is null))"
 _SELECT = """
-select id as item_id, tenant_id, stage, reason, size_bytes,
+select id as item_id, trace_id, tenant_id, stage, reason, size_bytes,
     coalesce(source->'envelope'->>'mail_from', '') as mail_from,
     coalesce(array_to_string(array(
         select jsonb_array_elements_text(source->'envelope'->'rcpt_to') limit 20), ', '), '')

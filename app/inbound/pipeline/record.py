@@ -25,6 +25,8 @@ from app.inbound.pipeline.arrival import (
     Dropped,
     Refusal,
     Routed,
+    Timing,
+    describe_passage,
     stored_attachment_key,
 )
 from app.inbound.pipeline.rows import attachment_rows, body_row, insert, message_row
@@ -61,13 +63,13 @@ class Recorder:
         async with self.log.transaction() as transaction:
             if advance is not None:
                 await self._advance(transaction.connection, advance)
-            await self._insert_messages(transaction, batch.routed)
+            await self._insert_messages(transaction, batch)
             for refusal in batch.refusals:
-                await self._quarantine(transaction, refusal)
+                await self._quarantine(transaction, refusal, batch.timing)
             for deferral in batch.deferrals:
                 await self._defer(transaction.connection, spool, deferral)
             for dropped in batch.dropped:
-                transaction.tell(_dropped(dropped))
+                transaction.tell(_dropped(dropped, batch.timing))
             await self._settle(transaction.connection, batch)
 
     async def _advance(self, connection: Connection, advance: Advance) -> None:
@@ -89,8 +91,9 @@ class Recorder:
         if not moved:
             raise PositionMoved("Another worker reads this spool.")
 
-    async def _insert_messages(self, transaction: Transaction, routed: Sequence[Routed]) -> None:
-        deliveries = [(entry, delivery) for entry in routed for delivery in entry.deliveries]
+    async def _insert_messages(self, transaction: Transaction, batch: Batch) -> None:
+        timing = batch.timing
+        deliveries = [(entry, delivery) for entry in batch.routed for delivery in entry.deliveries]
         if not deliveries:
             return
         connection = transaction.connection
@@ -112,13 +115,15 @@ class Recorder:
         await _count_references(connection, new, self.ids)
         await _mark_variants(connection, [delivery.message_id for _, delivery in new])
         for entry, delivery in new:
-            transaction.tell(*_received(entry, delivery))
-        await self._tell_duplicates(transaction, old)
-        await self._drop(transaction, [(pair, "mailbox_removed") for pair in gone])
-        await self._drop(transaction, admission.discarded)
+            transaction.tell(*_received(entry, delivery, timing))
+        await self._tell_duplicates(transaction, old, timing)
+        await self._drop(transaction, [(pair, "mailbox_removed") for pair in gone], timing)
+        await self._drop(transaction, admission.discarded, timing)
         await admission.settle(connection, new, now)
 
-    async def _tell_duplicates(self, transaction: Transaction, pairs: Sequence[Pair]) -> None:
+    async def _tell_duplicates(
+        self, transaction: Transaction, pairs: Sequence[Pair], timing: Timing
+    ) -> None:
         """Not inserted: recorded by an earlier try, or the same message sent again."""
         if not pairs:
             return
@@ -129,6 +134,7 @@ class Recorder:
         recorded_before = {row["id"] for row in rows}
         duplicates = [pair for pair in pairs if pair[1].message_id not in recorded_before]
         for entry, delivery in duplicates:
+            metadata = entry.parsed.arrival.item.metadata
             original = await transaction.connection.fetchval(
                 """select id from message
                 where mailbox_id = $1 and identity = $2 and fingerprint = $3""",
@@ -136,18 +142,31 @@ class Recorder:
                 entry.parsed.identity,
                 entry.parsed.fingerprint,
             )
+            await transaction.connection.execute(
+                """insert into repeated_arrival
+                    (id, tenant_id, message_id, trace_id, client_address, client_name)
+                values ($1, $2, $3, $4, $5, $6) on conflict do nothing""",
+                delivery.message_id,
+                delivery.mailbox.tenant_id,
+                original,
+                metadata.trace_id,
+                metadata.client_address,
+                metadata.client_name.replace("\0", ""),
+            )
             transaction.tell(
                 _event(
                     EventType.MESSAGE_DUPLICATE,
                     entry,
                     delivery,
                     ("message", original),
-                    _source(entry),
+                    _source(entry, timing),
                 )
             )
         await self._release(transaction.connection, duplicates)
 
-    async def _drop(self, transaction: Transaction, pairs: Sequence[tuple[Pair, str]]) -> None:
+    async def _drop(
+        self, transaction: Transaction, pairs: Sequence[tuple[Pair, str]], timing: Timing
+    ) -> None:
         """Not kept, with the reason: the mailbox was removed since the message was routed, or a
         limit of its says no."""
         for (entry, delivery), reason in pairs:
@@ -157,7 +176,7 @@ class Recorder:
                     entry,
                     delivery,
                     ("message", delivery.message_id),
-                    {"reason": str(reason), **_source(entry)},
+                    {"reason": str(reason), **_source(entry, timing)},
                 )
             )
         await self._release(transaction.connection, [pair for pair, _ in pairs])
@@ -171,7 +190,7 @@ class Recorder:
         keys += [key for entry, _ in pairs for key in entry.raw_keys()]
         await release_objects(connection, keys, ids=self.ids, now=self.clock.now())
 
-    async def _quarantine(self, transaction: Transaction, refusal: Refusal) -> None:
+    async def _quarantine(self, transaction: Transaction, refusal: Refusal, timing: Timing) -> None:
         """It is its tenant's where all its recipients are of one, else for the operator to see."""
         metadata = refusal.arrival.item.metadata
         row = await transaction.connection.fetchrow(
@@ -201,7 +220,12 @@ class Recorder:
                     tenant_id=row["tenant_id"],
                     trace_id=metadata.trace_id,
                     subject=("spool_item", metadata.item_id),
-                    data={"stage": refusal.stage, "size_bytes": len(refusal.arrival.item.raw)},
+                    data={
+                        "stage": refusal.stage,
+                        "size_bytes": len(refusal.arrival.item.raw),
+                        "source": metadata.source,
+                        "passage": describe_passage(refusal.arrival, timing),
+                    },
                 )
             )
 
@@ -285,29 +309,43 @@ async def _mark_variants(connection: Connection, message_ids: Sequence[UUID]) ->
     )
 
 
-def _received(entry: Routed, delivery: Delivery) -> Sequence[NewEvent]:
+def _received(entry: Routed, delivery: Delivery, timing: Timing) -> Sequence[NewEvent]:
     subject = ("message", delivery.message_id)
     size_bytes = len(entry.parsed.arrival.item.raw)
     stored = {"sha256": entry.parsed.sha256.hex(), "size_bytes": size_bytes}
     return [
         _event(EventType.OBJECTSTORE_UPLOADED, entry, delivery, subject, stored),
-        _event(EventType.INGEST_RECEIVED, entry, delivery, subject, {**stored, **_source(entry)}),
+        _event(
+            EventType.INGEST_RECEIVED,
+            entry,
+            delivery,
+            subject,
+            {**stored, **_source(entry, timing)},
+        ),
     ]
 
 
-def _dropped(dropped: Dropped) -> NewEvent:
+def _dropped(dropped: Dropped, timing: Timing) -> NewEvent:
     metadata = dropped.arrival.item.metadata
     return NewEvent(
         EventType.MESSAGE_DELETED,
         trace_id=metadata.trace_id,
         subject=("spool_item", metadata.item_id),
-        data={"reason": "no_mailbox"},
+        data={
+            "reason": "no_mailbox",
+            "source": metadata.source,
+            "passage": describe_passage(dropped.arrival, timing),
+        },
     )
 
 
-def _source(entry: Routed) -> Mapping[str, Any]:
+def _source(entry: Routed, timing: Timing) -> Mapping[str, Any]:
     metadata = entry.parsed.arrival.item.metadata
-    return {"item_id": str(metadata.item_id), "source": metadata.source}
+    return {
+        "item_id": str(metadata.item_id),
+        "source": metadata.source,
+        "passage": describe_passage(entry.parsed.arrival, timing),
+    }
 
 
 def _event(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
+
 from app.core.backoff import Backoff
 from app.core.errors import PillarboxError, Unavailable
 from app.core.log import get_logger
@@ -22,8 +24,8 @@ _PAUSE = Backoff(first_seconds=0.1, ceiling_seconds=5)
 _INSERT = """
 insert into refused_mail
     (id, tenant_id, refused_at, client_address, client_name, mail_from, recipient, code,
-     enhanced_code, cause, reply, sampled_out)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     enhanced_code, cause, reply, sampled_out, trace_id, handover)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 on conflict (id) do nothing returning true
 """
 
@@ -122,6 +124,8 @@ async def _keep(transaction: Transaction, note: RefusedMail, tenant_id: UUID) ->
         note.cause[:40],
         _storable(note.reply),
         note.sampled_out,
+        note.trace_id,
+        msgspec.json.encode(note.handover).decode() if note.handover else None,
     )
     return kept is True
 

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 
 from app.directory.mailboxes import Mailbox, Mailboxes
 from app.directory.recipients import Recipients
-from app.inbound.pipeline.arrival import Batch, Dropped, Parsed, Refusal, Routed, new_delivery
+from app.inbound.pipeline.arrival import Dropped, Parsed, Refusal, Routed, new_delivery
 from app.mime.addresses import normalise_domain, split_address
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Where the items of a batch go."""
+
+    routed: Sequence[Routed]
+    refusals: Sequence[Refusal]
+    dropped: Sequence[Dropped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +23,7 @@ class Router:
     recipients: Recipients
     mailboxes: Mailboxes
 
-    async def route(self, parsed: Sequence[Parsed]) -> Batch:
+    async def route(self, parsed: Sequence[Parsed]) -> Routing:
         """Each item with its mailboxes.
 
         An item for nobody is refused, and so kept, unless all it was meant for were temporary
@@ -44,7 +53,7 @@ class Router:
                 dropped.append(Dropped(entry.arrival))
             else:
                 refusals.append(Refusal(entry.arrival, "route", "No recipient has a mailbox."))
-        return Batch(routed, refusals, dropped)
+        return Routing(routed, refusals, dropped)
 
 
 def _recipients(entry: Parsed) -> Sequence[str]:

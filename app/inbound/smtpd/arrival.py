@@ -1,5 +1,9 @@
 """One message from 354 to its reply."""
 
+from time import perf_counter
+
+from msgspec.structs import replace
+
 from app.core.errors import StorageFull, Unavailable
 from app.core.log import get_logger
 from app.inbound.smtpd import replies
@@ -39,6 +43,7 @@ class Arrival:
         self._metrics = metrics
         self._max_message_bytes = max_message_bytes
         self._refusal: Refusal | None = None
+        self._began_at = perf_counter()
 
     def __enter__(self) -> "Arrival":
         return self
@@ -74,6 +79,7 @@ class Arrival:
 
     async def store(self) -> None:
         """Returns once the message is durable. Raises `Refusal`."""
+        self.metadata = self._note_end()
         if self._refusal is not None:
             raise self._refusal
         # After the refusals that an existing recipient would meet too: it must not be told apart.
@@ -89,6 +95,14 @@ class Arrival:
         except Unavailable as error:
             raise _refusal_for(error) from error
         self._report()
+
+    def _note_end(self) -> ItemMetadata:
+        """The metadata, with the time at which the last byte had come."""
+        handover = self.metadata.handover
+        if handover is None or handover.data_ms is None:
+            return self.metadata
+        end_ms = handover.data_ms + round((perf_counter() - self._began_at) * 1000)
+        return replace(self.metadata, handover=replace(handover, data_end_ms=end_ms))
 
     def _report(self) -> None:
         self._metrics.messages.count()

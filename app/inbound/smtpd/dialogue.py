@@ -1,6 +1,7 @@
 """The commands of one SMTP connection and their replies, without the connection itself."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import ClassVar
 
@@ -41,7 +42,7 @@ class Dialogue:
         self._offers_tls = offers_tls
         self._handler = handler
         self._origin = origin
-        self._client = Client(origin.address)
+        self._client = Client(origin.address, perf_counter())
         self._transaction: Transaction | None = None
         self._errors = self._fruitless = self._messages = self._recipients = 0
 
@@ -112,12 +113,14 @@ class Dialogue:
         self._handler.metrics.count_reply(reply)
         if recipients and reply.cause:
             client, transaction, arrival = self._client, self._transaction, self.arrival
+            handover = arrival.metadata.handover if arrival else None
             refused = Refused(
                 client.address,
                 client.name,
                 transaction.mail_from if transaction else "",
                 recipients,
-                arrival.metadata.trace_id if arrival else None,
+                handover or self._handler.describe(client, transaction),
+                transaction.trace_id if transaction else None,
             )
             self._handler.refusals.take(refused, reply, line.decode().rstrip())
         return line
@@ -125,7 +128,7 @@ class Dialogue:
     def secure(self, tls: TlsFacts) -> None:
         """Starts anew inside TLS: all that was said before is forgotten (RFC 3207, section 4.2),
         except the errors, as a client could otherwise wash them off."""
-        self._client = Client(self._client.address, tls=tls)
+        self._client = Client(self._client.address, self._client.connected_at, tls=tls)
         self._transaction = None
         self.awaits_tls = self._offers_tls = False
 
@@ -157,7 +160,7 @@ class Dialogue:
 
     def _start(self, name: str, protocol: str) -> None:
         self.was_greeted = True
-        self._client = Client(self._client.address, name, protocol, self._client.tls)
+        self._client = replace(self._client, name=name, protocol=protocol)
         self._transaction = None
 
     def _starttls(self, argument: str) -> bytes:

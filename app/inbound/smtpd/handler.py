@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from app.inbound.smtpd.tls import TlsFacts
 from app.mime.addresses import normalise_domain
 from app.mime.trace import received_field, return_path_field
 from app.storage.spool.backlog_bound import BacklogFull
-from app.storage.spool.port import Envelope, ItemMetadata, SpoolWriter
+from app.storage.spool.port import Envelope, Handover, ItemMetadata, SpoolWriter
 
 _REFUSALS = {
     RecipientVerdict.UNKNOWN: replies.UNKNOWN_RECIPIENT,
@@ -37,10 +37,12 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is connected: the address we see, the name it gives itself, the protocol it
-    chose by its hello (SMTP, ESMTP, LMTP), and what TLS it speaks, if any."""
+    """Who is connected: the address we see, since when by `time.perf_counter`, the name it gives
+    itself, the protocol it chose by its hello (SMTP, ESMTP, LMTP), and what TLS it speaks, if any.
+    """
 
     address: str
+    connected_at: float
     name: str = ""
     protocol: str = ""
     tls: TlsFacts | None = None
@@ -51,10 +53,11 @@ class Transaction:
     """One mail from its MAIL on. `recipients` are those that it will be stored for, `missing` those
     of them that do not exist, of which only the reply to DATA may tell."""
 
+    trace_id: UUID
     mail_from: str
     smtputf8: bool
     began_at: float
-    """By `time.perf_counter`."""
+    """By `time.perf_counter`, as the other times."""
     size_bytes: int = 0
     """As declared; 0 if it was not."""
     max_message_bytes: int = 0
@@ -62,6 +65,8 @@ class Transaction:
     recipients: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     accepted_count: int = 0
+    first_recipient_at: float | None = None
+    last_recipient_at: float | None = None
 
     @property
     def refused_after_data(self) -> bool:
@@ -115,7 +120,13 @@ class MailHandler:
         except OSError as error:
             raise Refusal(replies.NOT_STORED) from error
         self.rates.take_message(origin)
-        return Transaction(command.address, command.smtputf8, perf_counter(), command.size_bytes)
+        return Transaction(
+            self._ids.new(),
+            command.address,
+            command.smtputf8,
+            perf_counter(),
+            command.size_bytes,
+        )
 
     def add_recipient(self, origin: Origin, transaction: Transaction, address: str) -> None:
         """Takes one more recipient, whatever becomes of it later, or raises `Refusal`."""
@@ -133,6 +144,9 @@ class MailHandler:
         if address not in transaction.recipients:
             transaction.recipients.append(address)
         transaction.accepted_count += 1
+        transaction.last_recipient_at = now = perf_counter()
+        if transaction.first_recipient_at is None:
+            transaction.first_recipient_at = now
         if verdict is RecipientVerdict.REFUSE_AFTER_DATA:
             transaction.missing.append(address)
 
@@ -150,10 +164,11 @@ class MailHandler:
     def open_arrival(self, client: Client, transaction: Transaction) -> Arrival:
         """Ready for the message of a transaction that has recipients."""
         item_id, received_at = self._ids.new(), self._clock.now()
-        prefix = self._trace_fields(client, transaction, item_id, received_at)
+        protocol = _protocol(client, smtputf8=transaction.smtputf8)
+        prefix = self._trace_fields(client, transaction, protocol, item_id, received_at)
         metadata = ItemMetadata(
             item_id=item_id,
-            trace_id=self._ids.new(),
+            trace_id=transaction.trace_id,
             received_at=received_at,
             envelope=Envelope(transaction.mail_from, tuple(transaction.recipients)),
             source="lmtp" if client.protocol == "LMTP" else "smtp",
@@ -161,6 +176,7 @@ class MailHandler:
             client_address=client.address,
             client_name=client.name,
             prefix_size_bytes=len(prefix),
+            handover=_describe(client, transaction, received_at, data_was_asked_for=True),
         )
         body = None
         if not transaction.refused_after_data:
@@ -174,19 +190,45 @@ class MailHandler:
             max_message_bytes=transaction.max_message_bytes,
         )
 
+    def describe(self, client: Client, transaction: Transaction | None) -> Handover:
+        """How far a client that is not asked for DATA has come by now."""
+        return _describe(client, transaction, self._clock.now(), data_was_asked_for=False)
+
     def _trace_fields(
-        self, client: Client, transaction: Transaction, item_id: UUID, received_at: datetime
+        self,
+        client: Client,
+        transaction: Transaction,
+        protocol: str,
+        item_id: UUID,
+        received_at: datetime,
     ) -> bytes:
         """Return-Path, then Received (RFC 5321, section 4.4)."""
         return return_path_field(transaction.mail_from) + received_field(
             client_name=client.name,
             client_address=client.address,
             hostname=self.hostname,
-            protocol=_protocol(client, smtputf8=transaction.smtputf8),
+            protocol=protocol,
             item_id=item_id,
             received_at=received_at,
             tls=str(client.tls or ""),
         )
+
+
+def _describe(
+    client: Client, transaction: Transaction | None, now: datetime, *, data_was_asked_for: bool
+) -> Handover:
+    def to_ms(moment: float | None) -> int | None:
+        return None if moment is None else round((moment - client.connected_at) * 1000)
+
+    clock = perf_counter()
+    return Handover(
+        connected_at=now - timedelta(seconds=clock - client.connected_at),
+        protocol=_protocol(client, smtputf8=transaction is not None and transaction.smtputf8),
+        tls=str(client.tls or ""),
+        first_recipient_ms=to_ms(transaction.first_recipient_at) if transaction else None,
+        last_recipient_ms=to_ms(transaction.last_recipient_at) if transaction else None,
+        data_ms=to_ms(clock) if data_was_asked_for else None,
+    )
 
 
 def _protocol(client: Client, *, smtputf8: bool) -> str:

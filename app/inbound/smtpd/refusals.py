@@ -20,6 +20,7 @@ from app.directory.snapshot import SnapshotFile
 from app.inbound.smtpd.replies import Reply
 from app.mime.addresses import normalise_address
 from app.storage.refused_mail import RefusedMail, RefusedMailFolder
+from app.storage.spool.port import Handover
 
 KEPT_IN_WINDOW = 20
 """Notes for each hosted domain and cause."""
@@ -39,6 +40,7 @@ class Refused:
     client_name: str
     mail_from: str
     recipients: Iterable[str]
+    handover: Handover
     trace_id: UUID | None = None
 
 
@@ -131,6 +133,7 @@ class RefusalNotes:
             enhanced_code=reply.enhanced_code,
             cause=reply.cause,
             reply=sent,
+            handover=refused.handover,
         )
         if window.kept == KEPT_IN_WINDOW:
             window.last = note

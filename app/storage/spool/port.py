@@ -25,13 +25,31 @@ class Envelope(Struct, frozen=True, gc=False):
     rcpt_to: tuple[str, ...]
 
 
-class ItemMetadata(Struct, frozen=True, gc=False):
+class Handover(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How an SMTP client handed a mail over, for whoever asks later what took how long.
+
+    `protocol` is the keyword of the Received field (RFC 3848); `tls` what the handshake agreed on,
+    empty without TLS. What is counted in milliseconds is counted from `connected_at`: when the
+    first and the last recipient were accepted, when DATA was answered with 354, and when its last
+    byte had come; None for what did not happen.
+    """
+
+    connected_at: datetime
+    protocol: str = ""
+    tls: str = ""
+    first_recipient_ms: int | None = None
+    last_recipient_ms: int | None = None
+    data_ms: int | None = None
+    data_end_ms: int | None = None
+
+
+class ItemMetadata(Struct, frozen=True, gc=False, omit_defaults=True):
     """The immutable facts of one accepted arrival.
 
     `source` names the door (`smtp`, `callback`, `imap`, …); `source_id` is that door's own id for
     the arrival, where it has one. `prefix_size_bytes` counts the bytes of trace fields
     (Return-Path, Received) that we put on top of what was received: the item's bytes without them
-    are the DATA exactly as the sender gave it.
+    are the DATA exactly as the sender gave it. `handover` is known of what came by SMTP or LMTP.
     """
 
     item_id: UUID
@@ -43,6 +61,7 @@ class ItemMetadata(Struct, frozen=True, gc=False):
     client_address: str
     client_name: str
     prefix_size_bytes: int
+    handover: Handover | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -86,6 +86,18 @@ class Attachment(Table, tablename="attachment"):
     size_bytes = BigInt()
 
 
+class RepeatedArrival(Table, tablename="repeated_arrival"):
+    """Another arrival of a message that was in its mailbox: who brought it. The first one's client
+    stands in the message."""
+
+    id = UUID(primary_key=True, default=None)
+    tenant_id = ForeignKey(Tenant, null=False, default=None, db_column_name="tenant_id")
+    message_id = ForeignKey(Message, null=False, default=None, db_column_name="message_id")
+    trace_id = UUID(default=None, index=True)
+    client_address = Text()
+    client_name = Text()
+
+
 class RawBlob(Table, tablename="raw_blob"):
     """How many messages refer to one stored raw message. With the last one the row goes too."""
 
