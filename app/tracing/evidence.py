@@ -62,6 +62,24 @@ class HeldItem:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookTry:
+    """One try to deliver an event of the trace, or the wait for the first. `host` is of the
+    endpoint's address, whose path may be a secret. `next_attempt_at` is None once the delivery is
+    finished, and unless this is its last try so far."""
+
+    delivery_id: UUID
+    type: str
+    host: str
+    number: int
+    began_at: datetime
+    duration_ms: int | None
+    status: int | None
+    error: str
+    is_given_up: bool
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """`events` are those of the trace, `related` those of other traces that speak of its messages
     or its item; both in order. `repeated_by` is who brought a message once more."""
@@ -72,6 +90,7 @@ class Evidence:
     refused: Mapping[UUID, RefusedRecipient] = field(default_factory=dict)
     held: Mapping[UUID, HeldItem] = field(default_factory=dict)
     repeated_by: Sender | None = None
+    webhook_tries: Sequence[WebhookTry] = ()
 
     def find_sender(self) -> Sender | None:
         """Who handed the mail over."""

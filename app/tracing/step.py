@@ -32,6 +32,8 @@ class StepKind(StrEnum):
     DROPPED = "dropped"
     AUTHENTICATED = "authenticated"
     INDEXED = "indexed"
+    WEBHOOK = "webhook"
+    """One try to tell somebody's server of an event."""
     CHANGED = "changed"
     REPEATED = "repeated"
     """The same message came once more, on a way of its own."""

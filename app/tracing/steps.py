@@ -8,7 +8,7 @@ import msgspec
 from app.eventlog.event import Event
 from app.eventlog.types import EventType
 from app.storage.spool.port import Handover
-from app.tracing.evidence import Evidence, RefusedRecipient, Sender
+from app.tracing.evidence import Evidence, RefusedRecipient, Sender, WebhookTry
 from app.tracing.passage import Passage
 from app.tracing.step import Fact, Step, StepKind, StepOutcome
 
@@ -34,6 +34,7 @@ def tell_steps(evidence: Evidence) -> Sequence[Step]:
         later += _tell_event(evidence, event)
     for event in evidence.related:
         later += _tell_related(event)
+    later += [_tell_webhook(each) for each in evidence.webhook_tries]
     return [*arrival, *taken_in, *sorted(later, key=lambda step: step.at)]
 
 
@@ -207,6 +208,28 @@ def _tell_related(event: Event) -> Iterator[Step]:
         yield Step(StepKind.RETRIED, event.created_at, outcome, facts=facts)
 
 
+def _tell_webhook(tried: WebhookTry) -> Step:
+    outcome = StepOutcome.FAILED if tried.is_given_up else StepOutcome.WAITING
+    if tried.status is not None and 200 <= tried.status <= 299:
+        outcome = StepOutcome.DONE
+    next_at = tried.next_attempt_at
+    return Step(
+        StepKind.WEBHOOK,
+        tried.began_at + timedelta(milliseconds=tried.duration_ms or 0),
+        outcome,
+        tried.duration_ms,
+        facts=_facts(
+            host=tried.host,
+            type=tried.type,
+            number=tried.number,
+            status=tried.status,
+            error=tried.error,
+            next_attempt_at=next_at.isoformat() if next_at else None,
+            delivery_id=str(tried.delivery_id),
+        ),
+    )
+
+
 def _since_recorded(evidence: Evidence, event: Event) -> int | None:
     """Only for the first time: what is checked again much later did not take that long."""
     recorded_at = None
@@ -270,5 +293,5 @@ _ENDS: dict[str, StepKind] = {
 _FOLLOW_AT_ONCE = (StepKind.AUTHENTICATED, StepKind.INDEXED)
 _TOLD_ELSEWHERE = (
     *(EventType.OBJECTSTORE_UPLOADED, EventType.MESSAGE_REJECTED),
-    EventType.ACCESS_QUARANTINE_DROPPED,
+    *(EventType.ACCESS_QUARANTINE_DROPPED, EventType.WEBHOOK_DELIVERED, EventType.WEBHOOK_FAILED),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -15,7 +16,14 @@ from app.eventlog.types import EventType
 from app.inbox.authentication import AUTHENTICATION_COLUMN, read_authentication
 from app.storage.db.database import Database
 from app.storage.spool.port import Handover
-from app.tracing.evidence import Evidence, HeldItem, RefusedRecipient, Sender, TracedMessage
+from app.tracing.evidence import (
+    Evidence,
+    HeldItem,
+    RefusedRecipient,
+    Sender,
+    TracedMessage,
+    WebhookTry,
+)
 from app.tracing.step import Step, Verdict, judge
 from app.tracing.steps import tell_steps
 
@@ -104,6 +112,7 @@ class Traces:
             refused=await self._find_refused(grant, subjects.get("refused_mail", ())),
             held=await self._find_held(grant, subjects.get("spool_item", ())),
             repeated_by=await self._find_repeater(grant, trace_id),
+            webhook_tries=await self._find_webhook_tries(grant, trace_id),
         )
 
     async def _read_related(
@@ -208,6 +217,44 @@ class Traces:
             grant.mailbox_ids,
         )
         return Sender(row["client_address"], row["client_name"]) if row else None
+
+    async def _find_webhook_tries(self, grant: Grant, trace_id: UUID) -> Sequence[WebhookTry]:
+        rows = await self.database.fetch(
+            """select delivery.id as delivery_id, delivery.type, url,
+                delivery.state, next_attempt_at,
+                coalesce(started_at, delivery.created_at) as began_at, duration_ms, status,
+                coalesce(error, '') as error, count(attempt.id) over earlier as number,
+                row_number() over later = 1 as is_last
+            from webhook_delivery as delivery
+            join webhook_endpoint as endpoint on endpoint.id = endpoint_id
+            left join webhook_attempt as attempt on delivery_id = delivery.id
+            where delivery.trace_id = $1 and delivery.tenant_id = $2
+                and ($3::uuid[] is null or delivery.mailbox_id = any($3))
+            window earlier as (partition by delivery.id order by attempt.id),
+                later as (partition by delivery.id order by attempt.id desc)
+            order by delivery.id, attempt.id limit $4""",
+            trace_id,
+            grant.tenant_id,
+            grant.mailbox_ids,
+            _MAX_EVENTS,
+        )
+        return [
+            WebhookTry(
+                delivery_id=row["delivery_id"],
+                type=row["type"],
+                host=urlsplit(row["url"]).hostname or "",
+                number=row["number"],
+                began_at=row["began_at"],
+                duration_ms=row["duration_ms"],
+                status=row["status"],
+                error=row["error"],
+                is_given_up=row["is_last"] and row["state"] == "failed",
+                next_attempt_at=row["next_attempt_at"]
+                if row["is_last"] and row["state"] == "pending"
+                else None,
+            )
+            for row in rows
+        ]
 
 
 def _read_handover(column: str | None) -> Handover | None:

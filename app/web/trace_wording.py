@@ -8,7 +8,7 @@ from app.tracing.evidence import TracedMessage
 from app.tracing.step import Step, StepKind, StepOutcome, Verdict
 from app.tracing.traces import Trace
 from app.web.refusal_wording import explain_refusal
-from app.web.rendering import count
+from app.web.rendering import count, describe_exactly
 
 _SOON = timedelta(minutes=1)
 """What is done by then is drawn to scale; later it would all be dots beside one long wait."""
@@ -244,6 +244,33 @@ def _authenticated(step: Step, message: TracedMessage | None) -> Words:
     )
 
 
+def _webhook(step: Step, _: TracedMessage | None) -> Words:
+    host, kind, tries = step.fact("host"), step.fact("type"), int(step.fact("number") or 0)
+    if not tries:
+        return Words(f"{host} is to be told", f"Of {kind}, by a webhook.", "send", "wait")
+    status, error = step.fact("status"), step.fact("error")
+    answer = f"It answered {status}" if status else str(error or "No answer came").rstrip(".")
+    which = f" Try {tries}." if tries > 1 else ""
+    if step.outcome is StepOutcome.DONE:
+        return Words(
+            f"{host} was told", f"Of {kind}, by a webhook.{which} {answer}.", "send", "good"
+        )
+    after = "Nothing more is tried." if step.outcome is StepOutcome.FAILED else _say_next(step)
+    return Words(
+        f"{host} could not be told",
+        f"Of {kind}, by a webhook.{which} {answer}. {after}".rstrip(),
+        "send",
+        "bad" if step.outcome is StepOutcome.FAILED else "wait",
+    )
+
+
+def _say_next(step: Step) -> str:
+    next_at = step.fact("next_attempt_at")
+    if next_at is None:
+        return ""
+    return f"The next try is due {describe_exactly(datetime.fromisoformat(str(next_at)))}."
+
+
 def _changed(step: Step, _: TracedMessage | None) -> Words:
     for name, (when_true, when_false, icon) in _FLAGS.items():
         if (value := step.fact(name)) is not None:
@@ -322,6 +349,7 @@ _WORDS: Mapping[StepKind, _Teller] = {
     StepKind.DROPPED: _always("Dropped", "Somebody decided against it.", "trash-2", "bad"),
     StepKind.AUTHENTICATED: _authenticated,
     StepKind.INDEXED: _always("It can be found", "Searching finds it from here on.", "search"),
+    StepKind.WEBHOOK: _webhook,
     StepKind.CHANGED: _changed,
     StepKind.REPEATED: _repeated,
     StepKind.DELETED: _deleted,

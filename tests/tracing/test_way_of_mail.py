@@ -1,19 +1,31 @@
 """The whole way of a mail, from its connection on, whatever became of it."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID
 
 import pytest
+from clocks import MovableClock
+from http_host import hosting
 
-from app.access.permissions import Permission
+from app.access.permissions import SCOPES, Permission
+from app.core.egress.client import Egress
 from app.core.errors import NotAllowed, NotFound, StorageFull
 from app.inbox.actions import Action
 from app.inbox.listing import Access
+from app.settings import LOOPBACK
 from app.tracing.step import Step, StepOutcome, Verdict
 from app.tracing.traces import Trace
+from app.webhooks.call import Caller
+from app.webhooks.deliverer import Deliverer
+from app.webhooks.endpoints import Wish
+from app.webhooks.settling import Settling
 
 BOX = "box@example.test"
 MAIL = b"From: ada@example.org\r\nSubject: Hello\r\n\r\nHi\r\n"
+TAKES = b"HTTP/1.1 204 No Content\r\n\r\n"
+FAILS = b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"
 SESSION = ["connected", "recipient", "data"]
 TAKEN_IN = ["claimed", "parsed", "routed", "stored"]
 
@@ -173,6 +185,40 @@ async def test_duplicate_shows_its_own_way_and_leads_to_the_first(
     assert find(original, "repeated").fact("trace_id") == str(duplicate.trace_id)
 
 
+async def test_mail_whose_webhook_failed_twice_shows_each_try(gate, clock: MovableClock) -> None:
+    services = gate.mailroom.services
+    caller = Caller(Egress(LOOPBACK, resolve=_resolve), services.keyring, services.clock)
+    deliverer = Deliverer(services.log, caller, Settling(services.log, services.ids), services.ids)
+    async with hosting(FAILS) as host:
+        wish = Wish(f"http://hook.example:{host.port}/secret", types=["ingest.received"])
+        await services.webhook_endpoints.add(gate.grant(permissions=SCOPES), wish)
+        await gate.send(BOX)
+        await gate.take_in()
+        received = await gate.last_event("ingest.received")
+        await services.webhooks().handle([received])
+        waiting = find(await gate.explain(received.trace_id), "webhook")
+        assert (waiting.outcome, waiting.fact("number")) == (StepOutcome.WAITING, 0)
+        for answer in (FAILS, FAILS, TAKES):
+            host.answer = answer
+            assert await deliverer.deliver_due() == 1
+            clock.moved_seconds += 3600
+    trace = await gate.explain(received.trace_id)
+    assert trace.verdict is Verdict.DELIVERED
+    tries = [step for step in trace.steps if step.kind == "webhook"]
+    assert kinds(trace)[-3:] == ["webhook"] * 3
+    assert [each.fact("status") for each in tries] == [503, 503, 204]
+    assert [each.fact("number") for each in tries] == [1, 2, 3]
+    assert [each.outcome for each in tries] == [
+        *(StepOutcome.WAITING, StepOutcome.WAITING, StepOutcome.DONE)
+    ]
+    assert all(each.duration_ms is not None for each in tries)
+    assert tries[1].at - tries[0].at >= timedelta(hours=1)
+    assert {each.fact("host") for each in tries} == {"hook.example"}
+    assert "secret" not in str(trace.steps)
+    limited = await gate.explain(received.trace_id, mailbox_ids=[gate.mailroom.mailbox.id])
+    assert [step for step in limited.steps if step.kind == "webhook"] == tries
+
+
 async def test_each_sees_its_own_part_and_a_stranger_sees_nothing(
     gate,
 ) -> None:
@@ -232,3 +278,7 @@ async def test_mail_of_a_provider_begins_with_its_callback(gate) -> None:
 
 def _fail(*_: object) -> None:
     raise ZeroDivisionError
+
+
+async def _resolve(_host: str) -> Sequence[str]:
+    return ["127.0.0.1"]
