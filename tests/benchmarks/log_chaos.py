@@ -46,7 +46,8 @@ WRITERS = 20
 _KINDS = (EventType.INGEST_RECEIVED, EventType.MESSAGE_DELETED, EventType.MESSAGE_UPDATED)
 _TOLD = EventType.INDEXER_INDEXED
 _CALM_SECONDS = 90.0
-_MOSTLY = 0.85
+_HANDLING_SECONDS = 0.05
+_KILLED_READERS, _STALLED_READERS, _SAME_LEADER = 0.5, 0.3, 0.85
 
 _TABLES = """
 create table effect (consumer text not null, event_id uuid not null);
@@ -84,6 +85,8 @@ class Effects:
         if self.chokes and any(event.id.int % 150 == 0 for event in events):
             raise InvalidInput("This one cannot be handled.")
         ids = [event.id for event in events]
+        if not self.atomic:
+            await _take_a_moment()
         if self.name == "teller":
             return [
                 NewEvent(_TOLD, event.trace_id, ("message", event.id), data={"of": str(event.id)})
@@ -91,8 +94,9 @@ class Effects:
             ]
         if self.atomic:
             half = len(ids) // 2
-            for part in (ids[:half], ids[half:]):
-                await self._write("effect", "", part)
+            await self._write("effect", "", ids[:half])
+            await _take_a_moment()
+            await self._write("effect", "", ids[half:])
         else:
             await self._write("keyed_effect", "on conflict do nothing", ids)
         return []
@@ -101,6 +105,11 @@ class Effects:
         await self.log.database.execute(
             f"insert into {table} select $1, * from unnest($2::uuid[]) {ending}", self.name, ids
         )
+
+
+async def _take_a_moment() -> None:
+    """In which a process may be killed with half of its work done."""
+    await asyncio.sleep(random.uniform(0, _HANDLING_SECONDS))
 
 
 READERS: Mapping[str, Mapping[str, Any]] = {
@@ -165,16 +174,16 @@ def wreak_havoc(
         while (now := time.monotonic()) < end:
             time.sleep(chance.uniform(0.02, 0.3))
             _wake(roles, now)
-            role = chance.choice(readers if chance.random() < 0.4 else writers)
+            role = chance.choice(readers if chance.random() < _KILLED_READERS else writers)
             if role.stalled_until:
                 continue
-            if role in readers and chance.random() < 0.1 and end - now > 20:
+            if role in readers and chance.random() < _STALLED_READERS and end - now > 15:
                 os.kill(role.pid, signal.SIGSTOP)
                 role.stalled_until = now + LEASE_TTL.total_seconds() + chance.uniform(0, 3)
                 stalls += 1
                 continue
             _kill(role)
-            if chance.random() > _MOSTLY:
+            if chance.random() > _SAME_LEADER:
                 role.leader = uuid4()
             start(role)
             kills += 1
