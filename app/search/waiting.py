@@ -1,15 +1,17 @@
 """Waiting for a message: the newest that is there already, or the first that comes."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 from uuid import UUID
 
 from app.core.clock import Clock
 from app.core.errors import NotFound, PillarboxError, Unavailable
+from app.core.log import get_logger
+from app.eventlog.event import Event
 from app.eventlog.feed import Feed
 from app.eventlog.read import EventFilter, last_position
 from app.eventlog.types import EventType
@@ -18,13 +20,14 @@ from app.inbox.reading import MessageView, Reading
 from app.search.conditions import within_folders
 from app.search.documents import read_stored
 from app.search.language import parse_query
-from app.search.matching import StoredMessage, matches
+from app.search.matching import matches
 from app.search.query import And, Node, Received
 from app.storage.db.database import Database
 
 MAX_PAST_MESSAGES = 100
 _PER_READ = 20
-_KEPT_ARRIVALS = 32
+_ARRIVALS = EventFilter(types=(EventType.INGEST_RECEIVED,))
+_log = get_logger("waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,9 @@ class Waiting:
 
     def __init__(self, database: Database, feed: Feed, reading: Reading, clock: Clock) -> None:
         self._database = database
-        self._feed = feed
         self._reading = reading
         self._clock = clock
-        self._arrivals = _Arrivals(database)
+        self._watchers = _Watchers(database, feed)
 
     async def find_first(
         self,
@@ -67,12 +69,16 @@ class Waiting:
         root = within_folders(query.root)
         if since is not None:
             root = And((Received(since=since), root))
-        # Everything up to here in the log is found as a row, all else is told by the feed.
+        # Who watches from here on and then looks at the rows that are there misses nothing.
         position = await last_position(self._database)
-        message = await self._find_past(access, root, since, after)
-        if message is None:
-            message, position = await self._await_next(access, root, position, timeout_seconds)
-        return Waited(message, position, query.notes)
+        with self._watchers.watching(access, root, position, after or 0) as watcher:
+            message = await self._find_past(access, root, since, after)
+            if message is not None:
+                return Waited(message, position, query.notes)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_seconds):
+                    return await self._find_next(access, watcher, query.notes)
+        return Waited(None, position, query.notes)
 
     async def _find_past(
         self, access: Access, root: Node, since: datetime | None, after: int | None
@@ -84,7 +90,8 @@ class Waiting:
             chunk = message_ids[start : start + _PER_READ]
             stored = await read_stored(self._database, chunk)
             for message_id in chunk:
-                if message := await self._open(access, root, stored.get(message_id)):
+                fits = message_id in stored and matches(root, stored[message_id])
+                if fits and (message := await self._open(access, message_id)):
                     return message
         return None
 
@@ -103,58 +110,78 @@ class Waiting:
         told = {row["subject_id"] for row in rows}
         return [message_id for message_id in message_ids if message_id in told]
 
-    async def _await_next(
-        self, access: Access, root: Node, position: int, timeout_seconds: float
-    ) -> tuple[MessageView | None, int]:
-        """And how far the log was looked at."""
-        wanted = EventFilter(access.tenant_id, access.mailbox_ids, (EventType.INGEST_RECEIVED,))
-        with suppress(TimeoutError):
-            async with (
-                asyncio.timeout(timeout_seconds),
-                aclosing(self._feed.follow(wanted, after=position)) as arriving,
-            ):
-                async for events in arriving:
-                    for event in events:
-                        stored = await self._arrivals.read(event.subject_id)
-                        message = await self._open(access, root, stored)
-                        position = event.position
-                        if message is not None:
-                            return message, position
+    async def _find_next(self, access: Access, watcher: "_Watcher", notes: Sequence[str]) -> Waited:
+        while True:
+            arrival = await watcher.found.get()
+            if arrival is None:
                 raise Unavailable("This process is stopping. Ask again.")
-        return None, position
+            if message := await self._open(access, arrival.subject_id):
+                return Waited(message, arrival.position, notes)
 
-    async def _open(
-        self, access: Access, root: Node, stored: StoredMessage | None
-    ) -> MessageView | None:
-        """The message if it matches, and was not removed since."""
-        if stored is None or not matches(root, stored):
-            return None
+    async def _open(self, access: Access, message_id: UUID) -> MessageView | None:
+        """None when it was removed meanwhile."""
         with suppress(NotFound):
-            return await self._reading.open(access, stored.document.message_id)
+            return await self._reading.open(access, message_id)
         return None
 
 
-class _Arrivals:
-    """Messages as they were when they arrived, each read once for all who wait."""
+@dataclass(eq=False, slots=True)
+class _Watcher:
+    """One who waits. In `found` are the arrivals that match; None ends it."""
 
-    def __init__(self, database: Database) -> None:
+    wanted: EventFilter
+    root: Node
+    after: int
+    found: "asyncio.Queue[Event | None]" = field(default_factory=asyncio.Queue)
+
+
+class _Watchers:
+    """All who wait in this process. One task follows the log for them and reads each message that
+    arrives once: many may wait at one mailbox, each for another message of it."""
+
+    def __init__(self, database: Database, feed: Feed) -> None:
         self._database = database
-        self._reads: dict[UUID, asyncio.Task[StoredMessage | None]] = {}
+        self._feed = feed
+        self._watchers: set[_Watcher] = set()
+        self._task: asyncio.Task[None] | None = None
 
-    async def read(self, message_id: UUID) -> StoredMessage | None:
-        read = self._reads.get(message_id)
-        if read is None:
-            read = asyncio.create_task(self._read(message_id))
-            self._reads[message_id] = read
-            if len(self._reads) > _KEPT_ARRIVALS:
-                del self._reads[next(iter(self._reads))]
+    @contextmanager
+    def watching(self, access: Access, root: Node, position: int, after: int) -> Iterator[_Watcher]:
+        """Somebody who is told of what arrives behind `position`, and behind `after`."""
+        wanted = EventFilter(access.tenant_id, access.mailbox_ids)
+        watcher = _Watcher(wanted, root, after)
+        self._watchers.add(watcher)
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow(position), name="waiting")
         try:
-            # One who leaves does not take the others' answer along.
-            return await asyncio.shield(read)
-        except PillarboxError:
-            if self._reads.get(message_id) is read:
-                del self._reads[message_id]
-            raise
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+            if not self._watchers and self._task is not None:
+                self._task.cancel()
+                self._task = None
 
-    async def _read(self, message_id: UUID) -> StoredMessage | None:
-        return (await read_stored(self._database, [message_id])).get(message_id)
+    async def _follow(self, position: int) -> None:
+        try:
+            async with aclosing(self._feed.follow(_ARRIVALS, after=position)) as arrivals:
+                async for events in arrivals:
+                    for event in events:
+                        await self._tell(event)
+        except PillarboxError as error:
+            _log.warning("waiting.follow", outcome="ended", reason=str(error))
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None
+                for watcher in self._watchers:
+                    watcher.found.put_nowait(None)
+
+    async def _tell(self, event: Event) -> None:
+        concerned = [each for each in self._watchers if each.wanted.matches(event)]
+        if not concerned:
+            return
+        stored = (await read_stored(self._database, [event.subject_id])).get(event.subject_id)
+        if stored is None:
+            return
+        for watcher in concerned:
+            if event.position > watcher.after and matches(watcher.root, stored):
+                watcher.found.put_nowait(event)

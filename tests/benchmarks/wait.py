@@ -15,7 +15,7 @@ from pillarbox import Pillarbox, compose, installation, send
 
 from tests.benchmarks.report import percentile, report
 
-_SETTLE_SECONDS = 2.0
+_SETTLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

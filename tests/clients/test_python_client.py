@@ -130,3 +130,47 @@ def test_refusal_is_not_sent_again_and_need_not_be_ours() -> None:
         next(client.messages.list())
     assert (refused.value.status, refused.value.kind) == (502, "")
     assert len(sent) == 1
+
+
+def test_waiting_goes_on_where_the_last_answer_ended() -> None:
+    nothing = {"message": None, "links": [], "codes": [], "attachments": [], "notes": []}
+    client, sent = answering(
+        httpx.Response(200, json={**nothing, "position": 7}),
+        httpx.Response(503, json=BUSY),
+        httpx.Response(200, json=AWAITED),
+    )
+    message = client.wait_for_message(mailbox="box@example.test", match="code", timeout_seconds=500)
+    assert message is not None
+    assert (message.subject, message.codes, message.position) == ("Hi", ("4938",), 9)
+    assert message.links[0].url == "https://a.example"
+    asked = [dict(request.url.params) for request in sent]
+    assert {each["timeout"] for each in asked} == {"120"}
+    assert [each.get("after") for each in asked] == [None, "7", "7"]
+    client, sent = answering(httpx.Response(200, json={**nothing, "position": 7}))
+    assert client.wait_for_message(timeout_seconds=0) is None
+    assert sent[0].url.params["timeout"] == "0"
+
+
+AWAITED = {
+    "message": {
+        **dict.fromkeys(("mailbox", "from", "to", "snippet", "sha256", "cc", "text", "html"), ""),
+        "id": str(uuid4()),
+        "trace_id": str(uuid4()),
+        "subject": "Hi",
+        "size_bytes": 1,
+        "received_at": "2026-11-22T09:30:00Z",
+        "date": None,
+        "ticket_id": None,
+        "folder": "inbox",
+        "is_read": False,
+        "is_starred": False,
+        "labels": [],
+        "authentication": {"spf": None, "dkim": None, "dmarc": None},
+        "attachments": [],
+    },
+    "links": [{"url": "https://a.example", "text": "Confirm"}],
+    "codes": ["4938"],
+    "attachments": [],
+    "position": 9,
+    "notes": [],
+}

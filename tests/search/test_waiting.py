@@ -39,17 +39,17 @@ async def deliver(mailroom: Mailroom, *subjects: str, to: str | None = None) -> 
 async def begin(
     waiting: Waiting, mailroom: Mailroom, text: str, access: Access | None = None
 ) -> "asyncio.Task[Waited]":
-    """Somebody who waits, and already follows the log."""
-    feed = mailroom.services.feed
-    before = len(feed._subscribers)
+    """Somebody who waits, and found nothing in the past."""
     task = asyncio.create_task(
         waiting.find_first(access or access_to(mailroom), text, timeout_seconds=30)
     )
+    watchers = waiting._watchers._watchers
 
-    async def follows() -> bool:
-        return len(feed._subscribers) > before
+    async def waits() -> bool:
+        return sum(bool(each.found._getters) for each in watchers) == started + 1  # type: ignore[attr-defined]
 
-    await eventually(follows)
+    started = sum(bool(each.found._getters) for each in watchers)  # type: ignore[attr-defined]
+    await eventually(waits)
     return task
 
 
@@ -117,7 +117,7 @@ async def test_many_wait_for_mail_of_one_mailbox_and_each_gets_its_own(
     await deliver(mailroom, *(f"number{each}" for each in reversed(range(20))))
     waited = await asyncio.gather(*tasks)
     assert [subject_of(each) for each in waited] == [f"number{each}" for each in range(20)]
-    assert not mailroom.services.feed._subscribers
+    await eventually(lambda: asyncio.sleep(0, not mailroom.services.feed._subscribers))
 
 
 async def test_only_what_came_since_or_behind_a_position_counts(
