@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from app.core.errors import PillarboxError
 from app.core.log import get_logger
 from app.eventlog.partitions import Partition, read_partitions
 from app.storage.db.database import Connection, Database
@@ -21,6 +22,25 @@ async def first_kept_position(database: Database) -> int:
     """All events from this position on are there; 1 as long as none was ever dropped. A reader
     that has dealt with less than the one before it has to be told of the gap."""
     return max(1, (await read_partitions(database))[0].first)
+
+
+async def require_kept(database: Database, after: int) -> None:
+    """Raises `PositionGone` when not everything after this position is kept. From 0 one asks for
+    what there is."""
+    first = await first_kept_position(database) if after else 1
+    if after < first - 1:
+        raise PositionGone(first - 1)
+
+
+class PositionGone(PillarboxError):
+    """What came next after a position is not kept any more. `go_on_after`: all after that is."""
+
+    def __init__(self, go_on_after: int) -> None:
+        super().__init__(
+            "Events after that position are not kept any more. Go on with after="
+            f"{go_on_after}; what came before is missed."
+        )
+        self.go_on_after = go_on_after
 
 
 async def drop_old_events(database: Database, before: datetime) -> int:

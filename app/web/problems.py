@@ -24,6 +24,7 @@ from app.core.errors import (
     Unavailable,
 )
 from app.core.log import get_logger
+from app.eventlog.retention import PositionGone
 from app.web.next_page import ask_to_sign_in
 
 _log = get_logger("web")
@@ -97,6 +98,13 @@ KEY_TAKEN = Kind(
     "The request was carried out, for another API key, and only that one is told the answer.",
     "This request was carried out already, for another API key.",
 )
+POSITION_GONE = Kind(
+    *("position-gone", 410, "Not kept any more"),
+    "Events after that position have gone, as they were old: a reader that comes so late has missed"
+    " some. `next_cursor` is the `after` to go on with.",
+    "Events after that position are not kept any more. Go on with after=2999999; what came before"
+    " is missed.",
+)
 TOO_LARGE = Kind(
     *("too-large", 413, "Too large"),
     "The body is larger than is taken here.",
@@ -126,7 +134,7 @@ UNAVAILABLE = Kind(
 
 KINDS: Sequence[Kind] = (
     *(INVALID_INPUT, UNAUTHENTICATED, NOT_ALLOWED, NOT_FOUND, METHOD_NOT_ALLOWED),
-    *(ALREADY_EXISTS, IN_USE, STILL_RUNNING, KEY_TAKEN, TOO_LARGE, KEY_REUSED),
+    *(ALREADY_EXISTS, IN_USE, STILL_RUNNING, KEY_TAKEN, POSITION_GONE, TOO_LARGE, KEY_REUSED),
     *(TOO_MANY_REQUESTS, INTERNAL, UNAVAILABLE),
 )
 _BY_ERROR: Sequence[tuple[type[PillarboxError], Kind]] = (
@@ -139,6 +147,7 @@ _BY_ERROR: Sequence[tuple[type[PillarboxError], Kind]] = (
     (StillRunning, STILL_RUNNING),
     (KeyTaken, KEY_TAKEN),
     (KeyReused, KEY_REUSED),
+    (PositionGone, POSITION_GONE),
     (TooManyRequests, TOO_MANY_REQUESTS),
     (Unavailable, UNAVAILABLE),
 )
@@ -155,13 +164,15 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong (RFC 9457): `type` for programs, the words for people."""
+    """What went wrong (RFC 9457): `type` for programs, the words for people. `next_cursor` is where
+    to go on in the event log, when what was asked for is gone."""
 
     type: str
     title: str
     status: int
     detail: str
     errors: Sequence[Fault] = ()
+    next_cursor: int | None = None
 
 
 def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -189,6 +200,7 @@ def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[
                 status=status,
                 detail=detail,
                 errors=_faults(error),
+                next_cursor=error.go_on_after if isinstance(error, PositionGone) else None,
             ),
             status_code=status,
             media_type=MEDIA_TYPE,

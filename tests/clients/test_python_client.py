@@ -1,6 +1,7 @@
 """The Python client, against the real application over HTTP."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
@@ -51,11 +52,19 @@ def test_client_reads_and_changes_what_there_is(pillarbox: Pillarbox) -> None:
     assert [each.id for each in pillarbox.messages.list(label_id=label.id)] == [whole.id]
     pillarbox.messages.trash(whole.id)
     assert len(list(pillarbox.messages.search("in:trash"))) == 1
-    events = list(pillarbox.events.walk(type="ingest.received"))
+    events = list(pillarbox.events.walk(types=["ingest.*"]))
     assert len(events) == 120
     assert pillarbox.events.read(after=10**9).events == []
+    assert pillarbox.events.read(trace_id=whole.trace_id, types=["ingest.received"]).events == [
+        event for event in events if event.trace_id == whole.trace_id
+    ]
+    following = pillarbox.events.follow(after=events[-2].position, types=["ingest.*", "mailbox.*"])
+    assert next(following) == events[-1]
 
-    box = pillarbox.mailboxes.create("new@example.test", display_name="New")
+    with ThreadPoolExecutor(1) as aside:
+        heard = aside.submit(next, following)
+        box = pillarbox.mailboxes.create("new@example.test", display_name="New")
+        assert (heard.result(60).type, heard.result().subject_id) == ("mailbox.created", box.id)
     assert pillarbox.mailboxes.get(box.id) == box
     assert [each.address for each in pillarbox.mailboxes.list("new")] == ["new@example.test"]
     with pytest.raises(Problem) as refused:
@@ -98,6 +107,14 @@ def answering(*answers: httpx.Response | Exception) -> tuple[Pillarbox, list[htt
 
 
 BUSY = {"type": "/api/v1/docs#problem-too-many-requests", "title": "Too many", "detail": "Wait."}
+EVENT = {
+    **{name: str(uuid4()) for name in ("id", "trace_id", "subject_id")},
+    "type": "ingest.received",
+    "subject_type": "message",
+    "mailbox_id": None,
+    "data": {},
+    "created_at": "2026-11-22T09:30:00Z",
+}
 LABEL = {"id": str(uuid4()), "name": "Bills", "colour": "amber"}
 
 
@@ -122,6 +139,26 @@ def test_client_gives_up_after_its_attempts() -> None:
     client, sent = answering(*[httpx.ReadTimeout("late")] * 3)
     with pytest.raises(ConnectionFailed):
         client.labels.ensure("Bills")
+
+
+def test_follower_goes_on_where_it_was_when_the_server_was_away() -> None:
+    def page(*positions: int) -> httpx.Response:
+        items = [{**EVENT, "position": position} for position in positions]
+        return httpx.Response(200, json={"items": items, "next_cursor": max(positions, default=9)})
+
+    client, sent = answering(page(3, 4), *[httpx.ConnectError("away")] * 4, page(), page(12))
+    following = client.events.follow(types=["ingest.*", "email.sent"])
+    assert [next(following).position for _ in range(3)] == [3, 4, 12]
+    assert [request.url.params["after"] for request in sent] == ["0", *["4"] * 5, "9"]
+    assert sent[0].url.params.get_list("type") == ["ingest.*", "email.sent"]
+
+
+def test_follower_that_comes_too_late_is_told_where_to_go_on() -> None:
+    gone = {**BUSY, "type": "/api/v1/docs#problem-position-gone", "next_cursor": 99}
+    client, _ = answering(httpx.Response(410, json=gone))
+    with pytest.raises(Problem) as refused:
+        next(client.events.follow(after=5))
+    assert (refused.value.kind, refused.value.next_position) == ("position-gone", 99)
 
 
 def test_refusal_is_not_sent_again_and_need_not_be_ours() -> None:

@@ -21,6 +21,7 @@ from app.directory.mailboxes import Mailboxes
 from app.eventlog.event import Event
 from app.eventlog.feed import Feed, wait_for_events
 from app.eventlog.read import EventFilter, last_position, read_events, walk_events
+from app.eventlog.retention import require_kept
 from app.eventlog.types import expand_types
 from app.storage.db.database import Database
 from app.web.access import readable_in
@@ -31,7 +32,7 @@ from app.web.given import Given
 from app.web.guards import allow
 from app.web.live import format_event, resume_position
 from app.web.parameters import After, Limit
-from app.web.problems import NOT_FOUND
+from app.web.problems import NOT_FOUND, POSITION_GONE
 
 MAX_WAIT_SECONDS = 30
 # A stream outlives what its key may do, so that is looked up again this often.
@@ -142,7 +143,7 @@ async def read_filter(
     "/",
     operation_id="list_events",
     summary="Ask the log",
-    opt=shown(answer=EventList([_EXAMPLE], 4711), problems=[NOT_FOUND]),
+    opt=shown(answer=EventList([_EXAMPLE], 4711), problems=[NOT_FOUND, POSITION_GONE]),
 )
 async def list_all(
     request: Request[Any, Any, Any],
@@ -158,6 +159,7 @@ async def list_all(
     Keep `next_cursor` and send it as `after` next time, also when the list was empty: no event is
     missed and none comes twice. With `wait` the answer comes at once when there is an event, else
     with the first one, or empty after so many seconds."""
+    await require_kept(database, after)
     looked_at = await last_position(database)
     if wait and (wanted.until is None or wanted.until > clock.now()):
         waiting = wait_for_events(feed, wanted, after=after, timeout_seconds=wait)
@@ -177,11 +179,12 @@ async def list_all(
     media_type="text/event-stream",
     opt=shown(
         answer=f"event: message\nid: {_EXAMPLE.position}\ndata: {_EXAMPLE_LINE}\n\n",
-        problems=[NOT_FOUND],
+        problems=[NOT_FOUND, POSITION_GONE],
     ),
 )
 async def stream_all(
     request: Request[Any, Any, Any],
+    database: Given[Database],
     feed: Given[Feed],
     keys: Given[ApiKeys],
     clock: Given[Clock],
@@ -194,6 +197,7 @@ async def stream_all(
     `Last-Event-ID`, as browsers do by themselves, misses nothing and gets nothing twice. A comment
     comes every 15 seconds when nothing else does. The stream ends when the key does."""
     position = resume_position(request, after)
+    await require_kept(database, position)
     tether = _Tether(keys, clock, caller, clock.now())
     return Stream(
         _stream(feed, wanted, position, tether),
@@ -207,13 +211,14 @@ async def stream_all(
     operation_id="export_events",
     summary="Take events along",
     media_type="application/jsonl",
-    opt=shown(answer=f"{_EXAMPLE_LINE}\n", problems=[NOT_FOUND]),
+    opt=shown(answer=f"{_EXAMPLE_LINE}\n", problems=[NOT_FOUND, POSITION_GONE]),
 )
 async def export_all(
     database: Given[Database], clock: Given[Clock], wanted: Given[EventFilter], after: After = 0
 ) -> Stream:
     """Everything that fits as JSON lines, one event a line, oldest first, in one answer of any
     length. It ends at the newest event that there was when it began."""
+    await require_kept(database, after)
     return send_export(database, clock, wanted, after)
 
 

@@ -29,6 +29,7 @@ from app.inbox.sidebar import read_sidebar
 from app.storage.db.database import Database
 from app.web.access import readable
 from app.web.api.events import send_export
+from app.web.calls import draw_calls, types_of_calls
 from app.web.charts import Chart, Column, Series, draw_columns
 from app.web.cookies import SessionCookies
 from app.web.event_wording import (
@@ -212,21 +213,28 @@ class EventPages:
     async def follow(
         self, grant: Grant, sessions: Sessions, session: Session, wanted: EventFilter, after: int
     ) -> AsyncIterator[bytes]:
-        """Rows as they come, as server-sent events."""
+        """Rows as they come, and calls for a person, as server-sent events."""
+        calls = types_of_calls(grant)
+        everything = EventFilter(grant.tenant_id) if calls else wanted
         template = self.environment.get_template("events/_row.html")
         yield b": connected\n\n"
-        async for events in self.feed.follow(wanted, after=after):
+        async for events in self.feed.follow(everything, after=after):
             try:
                 await sessions.require_open(session)
             except NotFound:
                 return
-            yield (
-                b"".join(
-                    format_event("message", template.render(line=line), line.event.position)
-                    for line in await self.draw_lines(grant, events)
+            fitting = [event for event in events if wanted.matches(event)]
+            rows = {
+                line.event.position: format_event(
+                    "message", template.render(line=line), line.event.position
                 )
-                or b": still here\n\n"
-            )
+                for line in await self.draw_lines(grant, fitting)
+            }
+            # Of one event there may be a row and a call, which then come under one position.
+            for position, call in draw_calls(self.environment, events, calls).items():
+                rows[position] = rows.get(position, b"") + call
+            told = b"".join(rows[position] for position in sorted(rows))
+            yield told or b": still here\n\n"
 
 
 @get("/")

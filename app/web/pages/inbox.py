@@ -16,6 +16,7 @@ from app.inbox.sidebar import Counts, Sidebar, count_unread, read_sidebar
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
 from app.web.access import readable
+from app.web.calls import types_of_calls
 from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.guards import allow
@@ -84,7 +85,8 @@ async def follow_inbox(
         counts = Counts(await count_unread(database, grant.tenant_id))
         return {**_context(grant, session, session_cookies, view), "counts": counts}
 
-    return lists.stream(request, readable(grant).narrow(view.mailbox_id), view, after, describe)
+    access = readable(grant).narrow(view.mailbox_id)
+    return lists.stream(request, access, view, after, describe, types_of_calls(grant))
 
 
 @get("/m/{message_id:uuid}")

@@ -17,6 +17,7 @@ from app.eventlog.types import EventType
 from app.inbox.listing import Access, find_rows, list_messages, shows
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
+from app.web.calls import draw_calls
 from app.web.live import format_event, resume_position
 
 Context = Mapping[str, Any]
@@ -85,15 +86,17 @@ class ListPages:
         view: View,
         after: int,
         describe: Callable[[], Awaitable[Context]],
+        calls: Sequence[str] = (),
     ) -> Stream:
-        """What happens to the list after a position, as server-sent events named `message`.
+        """What happens to the list after a position, as server-sent events named `message`, and
+        the calls for whoever looks at it, by the types of the tenant's events that `calls` names.
 
         `describe` gives what the templates need besides; it raises `NotFound` when the list is
         no longer there, which ends the stream.
         """
         position = resume_position(request, after)
         return Stream(
-            self._changes(access, view, position, describe),
+            self._changes(access, view, position, describe, calls),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -104,9 +107,12 @@ class ListPages:
         view: View,
         after: int,
         describe: Callable[[], Awaitable[Context]],
+        calls: Sequence[str],
     ) -> AsyncIterator[bytes]:
         yield b": connected\n\n"
-        wanted = EventFilter(access.tenant_id, access.mailbox_ids, _FOLLOWED)
+        listed = EventFilter(access.tenant_id, access.mailbox_ids, _FOLLOWED)
+        # A call may be of no mailbox, or of another than is looked at.
+        wanted = EventFilter(access.tenant_id, None, [*_FOLLOWED, *calls]) if calls else listed
         async for events in self.feed.follow(wanted, after=after):
             if not events:
                 yield b": still here\n\n"
@@ -115,12 +121,18 @@ class ListPages:
                 context = await describe()
             except NotFound:
                 return
-            for chunk in await self._render(access, view, events, context):
-                yield chunk
+            changes = [event for event in events if listed.matches(event)]
+            told = {
+                **await self._render(access, view, changes, context),
+                **draw_calls(self.environment, events, calls),
+            }
+            for position in sorted(told):
+                yield told[position]
 
     async def _render(
         self, access: Access, view: View, events: Sequence[Event], context: Context
-    ) -> Sequence[bytes]:
+    ) -> Mapping[int, bytes]:
+        """By position."""
         events = [event for event in events if event.data.keys() != _UNLISTED]
         ids = list({event.subject_id for event in events if event.subject_type == "message"})
         rows = {
@@ -128,7 +140,7 @@ class ListPages:
         }
         arrival = self.environment.get_template("messages/_arrival.html")
         change = self.environment.get_template("messages/_change.html")
-        chunks = []
+        chunks = {}
         for event in events:
             row = rows.get(event.subject_id)
             if event.type != EventType.INGEST_RECEIVED:
@@ -137,5 +149,5 @@ class ListPages:
                 html = arrival.render(row=row, **context)
             else:
                 continue
-            chunks.append(format_event("message", html, event.position))
+            chunks[event.position] = format_event("message", html, event.position)
         return chunks

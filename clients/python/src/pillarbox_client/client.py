@@ -24,7 +24,10 @@ from pillarbox_client.models import (
     Totals,
     read,
 )
+from pillarbox_client.problems import ConnectionFailed
 from pillarbox_client.transport import Transport
+
+_LONG_POLL_SECONDS = 30
 
 # What the API waits at most.
 _LONGEST_WAIT_SECONDS = 120
@@ -229,18 +232,62 @@ class Events:
 
     _transport: Transport
 
-    def read(self, *, after: int = 0, type: str | None = None, limit: int = 100) -> EventPage:
-        """The next events after a position."""
-        query = {"after": after, "type": type, "limit": limit}
-        told = self._transport.send("GET", "/events", query=query).json()
+    def read(
+        self,
+        *,
+        after: int = 0,
+        types: Sequence[str] = (),
+        mailbox: str | None = None,
+        subject_id: UUID | None = None,
+        trace_id: UUID | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        wait_seconds: int = 0,
+    ) -> EventPage:
+        """The next events after a position. One of `types` may stand for a group: `webhook.*`.
+        With `wait_seconds` (at most 30) the answer comes with the first event, or empty after so
+        long."""
+        query = {
+            "after": after,
+            "type": list(types) or None,
+            "mailbox": mailbox,
+            "subject": str(subject_id) if subject_id else None,
+            "trace": str(trace_id) if trace_id else None,
+            "since": since.isoformat() if since else None,
+            "until": until.isoformat() if until else None,
+            "limit": limit,
+            "wait": wait_seconds or None,
+        }
+        answer = self._transport.send("GET", "/events", query=query, extra_seconds=wait_seconds)
+        told = answer.json()
         return EventPage([read(Event, each) for each in told["items"]], told["next_cursor"])
 
-    def walk(self, *, after: int = 0, type: str | None = None) -> Iterator[Event]:
+    def walk(
+        self, *, after: int = 0, types: Sequence[str] = (), mailbox: str | None = None
+    ) -> Iterator[Event]:
         """All events that there are by now."""
         while True:
-            page = self.read(after=after, type=type)
+            page = self.read(after=after, types=types, mailbox=mailbox)
             if not page.events:
                 return
+            yield from page.events
+            after = page.next_position
+
+    def follow(
+        self, *, after: int = 0, types: Sequence[str] = (), mailbox: str | None = None
+    ) -> Iterator[Event]:
+        """All events after a position, and then each as it happens, for as long as you ask for the
+        next one. Keep the `position` of the last one you dealt with: a program that starts again
+        with it as `after` misses nothing and gets nothing twice. While the server is away it is
+        asked again and again."""
+        while True:
+            try:
+                page = self.read(
+                    after=after, types=types, mailbox=mailbox, wait_seconds=_LONG_POLL_SECONDS
+                )
+            except ConnectionFailed:
+                continue
             yield from page.events
             after = page.next_position
 

@@ -30,11 +30,19 @@ class Problem(PillarboxError):
     """The API's answer to a request that it did not carry out (RFC 9457).
 
     `kind` is what programs go by, such as `not-found`; it is empty where something between you
-    and Pillarbox answered.
+    and Pillarbox answered. `next_position` is where to go on in the event log, when what was asked
+    for is not kept any more (`position-gone`).
     """
 
     def __init__(
-        self, *, status: int, kind: str, title: str, detail: str, errors: Sequence[Fault]
+        self,
+        *,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        errors: Sequence[Fault],
+        next_position: int | None = None,
     ) -> None:
         super().__init__(f"{status} {title}: {detail}")
         self.status = status
@@ -42,6 +50,7 @@ class Problem(PillarboxError):
         self.title = title
         self.detail = detail
         self.errors = tuple(errors)
+        self.next_position = next_position
 
 
 def read_problem(response: httpx.Response) -> Problem:
@@ -57,6 +66,7 @@ def read_problem(response: httpx.Response) -> Problem:
                 Fault(each["detail"], each.get("pointer", ""), each.get("parameter", ""))
                 for each in told.get("errors", ())
             ],
+            next_position=told.get("next_cursor"),
         )
     except (ValueError, KeyError, TypeError):
         return Problem(
