@@ -19,6 +19,7 @@ from app.access.grants import COMMAND_LINE
 from app.assembly import Services, assemble
 from app.directory.mailboxes import Mailbox
 from app.eventlog.event import Event
+from app.eventlog.partitions import read_partitions
 from app.eventlog.read import EventFilter, read_events
 from app.main import web_application
 from app.settings import Settings
@@ -238,6 +239,22 @@ async def test_wait_ends_when_the_client_goes_away(reader: Reader) -> None:
     async with asyncio.timeout(25):
         await asking
     assert await reader.is_followed(0)
+
+
+async def test_late_reader_is_told_of_the_gap_and_where_to_go_on(reader: Reader) -> None:
+    database = reader.mailroom.services.database
+    first, second, *_ = await read_partitions(database)
+    await database.execute(f"drop table {first.table}")
+    for path in ("", "/stream", "/export"):
+        for after in (1, second.first - 2):
+            answer = await reader.get(f"{path}?after={after}")
+            assert answer.status_code == 410
+            problem = answer.json()
+            assert problem["type"].endswith("#problem-position-gone")
+            assert problem["next_cursor"] == second.first - 1
+            assert str(second.first - 1) in problem["detail"]
+    for after in (0, second.first - 1):
+        assert (await reader.get(f"?after={after}")).status_code == 200
 
 
 async def test_export_is_every_event_on_a_line_of_its_own(reader: Reader) -> None:
