@@ -35,6 +35,8 @@ from app.web.admin.settings import admin_settings_router
 from app.web.admin.sign_in import sign_in_settings_router
 from app.web.admin.tenants import admin_tenants_router
 from app.web.admin.users import admin_users_router
+from app.web.admin.webhook_log import admin_webhook_log_router
+from app.web.admin.webhooks import admin_webhooks_router
 from app.web.api.audit import audit_router
 from app.web.api.callers import Callers, tell_allowance
 from app.web.api.docs import docs_router
@@ -149,6 +151,8 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     admin_keys_router,
     admin_mailboxes_router,
     admin_routes_router,
+    admin_webhooks_router,
+    admin_webhook_log_router,
     admin_quarantine_router,
     admin_audit_router,
     admin_settings_router,

@@ -9,16 +9,7 @@ from app.directory.domain_policy import MX_GRACE, DomainChange, DomainStatus
 from app.directory.domain_records import DnsRecord, Purpose
 from app.directory.domains import Domain
 from app.directory.sightings import RecordState, Sighting
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A state in a few words, with its colour and icon, and what it means."""
-
-    words: str
-    colour: str
-    icon: str
-    meaning: str = ""
+from app.web.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,14 @@ def describe_age(moment: datetime, now: datetime) -> str:
         return f"{count(seconds // 3600, 'hour')} ago"
     if seconds < 7 * 86_400:
         return f"{count(seconds // 86_400, 'day')} ago"
-    day = moment.astimezone(UTC)
-    text = f"{day.day} {_MONTHS[day.month - 1][:3]}"
+    day, text = moment.astimezone(UTC), describe_day(moment)
     return text if day.year == now.astimezone(UTC).year else f"{text} {day.year}"
+
+
+def describe_day(moment: datetime) -> str:
+    """Without its year, in UTC: `12 Mar`."""
+    day = moment.astimezone(UTC)
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
 
 
 def describe_time_left(moment: datetime, now: datetime) -> str:

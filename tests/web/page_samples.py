@@ -11,6 +11,7 @@ from domain_page_samples import make_domain_pages
 from event_page_samples import make_event_pages
 from markupsafe import Markup
 from trace_page_samples import make_trace_pages
+from webhook_page_samples import make_webhook_pages
 
 from app.access.sessions import SessionView, SignInMethod, TenantChoice
 from app.access.sign_in_policy import SignInPolicy
@@ -303,6 +304,7 @@ def make_pages() -> list[Page]:
         *(Page(*page) for page in make_domain_pages(NOW, HOSTILE, _SIGNED_IN)),
         *(Page(*page) for page in make_event_pages(NOW, HOSTILE, _SIGNED_IN_LIST, row)),
         *(Page(*page) for page in make_trace_pages(_SIGNED_IN)),
+        *(Page(*page) for page in make_webhook_pages(NOW, HOSTILE, _SIGNED_IN)),
     ]
 
 

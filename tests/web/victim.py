@@ -35,6 +35,8 @@ FIELDS: Mapping[str, str] = {
     "scopes": "messages:read",
     "lives": "",
     "overlap": "day",
+    "url": "https://new.stranger.test/",
+    "start": "all",
     "plan": "developer",
     "role": "viewer",
     "q": "words",
