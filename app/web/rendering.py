@@ -119,11 +119,11 @@ def describe_age(moment: datetime, now: datetime) -> str:
         return f"{count(seconds // 3600, 'hour')} ago"
     if seconds < 7 * 86_400:
         return f"{count(seconds // 86_400, 'day')} ago"
-    day, text = moment.astimezone(UTC), describe_day(moment)
+    day, text = moment.astimezone(UTC), describe_date(moment)
     return text if day.year == now.astimezone(UTC).year else f"{text} {day.year}"
 
 
-def describe_day(moment: datetime) -> str:
+def describe_date(moment: datetime) -> str:
     """Without its year, in UTC: `12 Mar`."""
     day = moment.astimezone(UTC)
     return f"{day.day} {_MONTHS[day.month - 1][:3]}"

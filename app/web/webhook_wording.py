@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from app.core.egress.target import Target
 from app.web.charts import Chart, Column, Series, draw_columns
 from app.web.event_wording import GROUPS, EventGroup, describe_event, types_of
-from app.web.rendering import describe_day, describe_duration
+from app.web.rendering import describe_date, describe_duration
 from app.web.standing import Standing
 from app.webhooks.activity import Day
 from app.webhooks.deliveries import Delivery, DeliveryState
@@ -179,7 +179,10 @@ def offer_types(chosen: Collection[str]) -> Sequence[OfferedGroup]:
 def draw_days(days: Sequence[Day]) -> Chart:
     return draw_columns(
         _SERIES,
-        [Column(describe_day(day.start), [day.delivered, day.pending, day.failed]) for day in days],
+        [
+            Column(describe_date(day.start), [day.delivered, day.pending, day.failed])
+            for day in days
+        ],
     )
 
 
