@@ -1,5 +1,6 @@
 """Queueing what happens for the endpoints that want to be told. Nothing is sent here."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from app.storage.doorbell import Bell, Doorbell
 from app.webhooks.endpoint import CONSUMER
 from app.webhooks.queue import Told, Which, queue_deliveries
 from app.webhooks.selection import OFFERED_TYPES, Selection
+
+# A batch costs much the same for one event as for fifty: so long they are left to gather.
+_REST_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Webhooks:
                     connection, told, Which.NEW, self.public_url, self.clock.now()
                 )
             await self.doorbell.ring(Bell.WEBHOOKS)
+        if len(events) < self.batch_size:
+            await asyncio.sleep(_REST_SECONDS)
         return ()
 
     async def _find_listeners(

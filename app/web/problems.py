@@ -7,7 +7,12 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    ValidationException,
+)
 from litestar.response import Template
 from litestar.routes import HTTPRoute
 
@@ -177,6 +182,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The answer to any error that a handler raised."""
+    error = _blame_body(error)
     kind, detail = _understand(error)
     status = (
         error.status_code if isinstance(error, HTTPException) and kind.status < 500 else kind.status
@@ -241,6 +247,17 @@ def _understand(error: Exception) -> tuple[Kind, str]:
     return INTERNAL, "The fault is ours. Please try again."
 
 
+def _blame_body(error: Exception) -> Exception:
+    """A part of a body may have the name of something that handlers are given. The framework takes
+    what is wrong with it for a fault of ours then."""
+    is_internal = isinstance(error, InternalServerException)
+    found = _IN_BODY.fullmatch(str(error.__cause__)) if is_internal else None
+    if found is None:
+        return error
+    return ValidationException(extra=[{**found.groupdict(), "source": "body"}])
+
+
+_IN_BODY = re.compile(r"(?P<message>.*) - at `\$\.data\.(?P<key>.*)`", re.S)
 _FIELD = re.compile(r"(?:missing required|contains unknown) field `([^`]+)`")
 
 

@@ -97,6 +97,8 @@ async def test_webhook_is_changed_and_switched_off_and_on(
         ("mailboxes", [str(uuid4())], 404),
         ("mailboxes", ["nothing"], 400),
         ("description", "x" * 201, 400),
+        ("mailboxes", 5, 400),
+        ("mailboxes", [5], 400),
     ],
 )
 async def test_what_cannot_be_is_refused(
@@ -104,6 +106,8 @@ async def test_what_cannot_be_is_refused(
 ) -> None:
     answer = await api.post("/webhooks", json={**HOOK, field: value})
     assert answer.status_code == status, answer.text
+    errors = answer.json().get("errors", [])
+    assert status == 404 or all(error["pointer"].startswith(f"/{field}") for error in errors)
     assert (await api.get("/webhooks")).json()["items"] == []
 
 
