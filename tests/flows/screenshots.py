@@ -59,6 +59,7 @@ ADMIN_THINGS = {
     "/admin/routes": "admin-route",
     "/admin/keys": "admin-key",
 }
+NO_ID = "00000000-0000-0000-0000-000000000000"
 PEOPLE = (("mina.okafor", "admin"), ("jonas.berg", "agent"), ("priya.raman", "viewer"))
 ROUTES = ("info", "jobs-*")
 KEYS = ("Website", "Billing")
@@ -285,6 +286,13 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
     picture("refusals")
     page.goto(f"{url}/refusals?q=ada")
     picture("refusals-none")
+    page.goto(f"{url}/events")
+    live(page)
+    picture("events")
+    page.locator(".chart summary").click()
+    picture("events-table")
+    page.goto(f"{url}/events?q={NO_ID}")
+    picture("events-none")
     page.goto(f"{url}/settings/sessions")
     picture("sessions")
     for path, name in ADMIN.items():
