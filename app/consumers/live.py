@@ -89,7 +89,10 @@ class LiveFeed:
         if self._ended:
             return
         if not self._subscribers:
-            self._position = await last_position(self._database)
+            position = await last_position(self._database)
+            # Another may have begun meanwhile, and must not be moved past what it waits for.
+            if not self._subscribers:
+                self._position = position
         self._add(subscriber)
         try:
             while events := await read_events(

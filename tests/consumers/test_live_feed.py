@@ -87,6 +87,23 @@ async def test_events_of_one_transaction_arrive_together(
         assert len(await waiting) == 10
 
 
+async def test_follower_misses_nothing_when_another_begins_at_the_same_time(
+    services: Services, feed: LiveFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ask where the log ends, and the second is answered once an event was written."""
+    answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    asked = iter(answers)
+    monkeypatch.setattr("app.consumers.live.last_position", lambda _: next(asked))
+    first, second = (asyncio.create_task(take(feed, EventFilter(), 0, 1)) for _ in range(2))
+    await asyncio.sleep(0)
+    answers[0].set_result(0)
+    await asyncio.sleep(0)
+    answers[1].set_result(1)
+    await asyncio.sleep(0)
+    await append(services, 0)
+    assert await first == await second
+
+
 async def test_slow_follower_is_let_go_and_misses_nothing_when_it_comes_back(
     services: Services, feed: LiveFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,8 @@ _BY_THE_CLOCK = {
 _CONSUMERS = {
     "indexer": "Makes mail searchable",
     "authentication": "Checks senders",
+    "webhooks": "Queues what webhooks are told",
+    "kafka": "Publishes to Kafka",
 }
 
 
