@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from browser import create_account, sign_in
 from dns_server import Zone, serving_dns_beside
+from keyboard import use
 from pillarbox import Pillarbox, installation, wait_until
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -28,14 +29,6 @@ def pillarbox(zone: Zone) -> Iterator[Pillarbox]:
     host, port = zone.address
     with installation(DNS_RESOLVERS=f"{host}:{port}", SMTP_HOSTNAME=MX_HOST) as pillarbox:
         yield pillarbox.start()
-
-
-def tab_to(page: Page, target: Locator) -> None:
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        if target.evaluate("element => element === document.activeElement"):
-            return
-    raise AssertionError(f"Tab does not reach {target}")
 
 
 def record(page: Page, title: str) -> Locator:
@@ -64,16 +57,14 @@ def test_domain_is_added_and_verified_by_keyboard_alone(
     account, name = create_account(pillarbox, "keys"), "keys.example"
     sign_in(page, account)
     page.goto(f"{pillarbox.url}/admin/domains")
-    tab_to(page, page.get_by_role("link", name="Add a domain"))
-    page.keyboard.press("Enter")
+    use(page, page.get_by_role("link", name="Add a domain"))
     page.wait_for_url("**/new")
     page.keyboard.type(name)  # the field has the focus already
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.get_by_text("Not verified yet")).to_be_visible()
     publish(zone, page, name)
-    tab_to(page, page.get_by_role("button", name="Check now"))
-    page.keyboard.press("Enter")
+    use(page, page.get_by_role("button", name="Check now"))
     expect(page.get_by_text("Receives mail")).to_be_visible()
     expect(record(page, "Ownership").get_by_text("Found")).to_be_visible()
     expect(record(page, "DMARC").get_by_text("Missing")).to_be_visible()
@@ -82,8 +73,7 @@ def test_domain_is_added_and_verified_by_keyboard_alone(
     pillarbox.run("mailbox", "add", address, "--tenant", "keys")
     wait_until(lambda: rcpt(pillarbox, address) == 250, "mail is taken", 10)
     zone.remove(name, "MX")
-    tab_to(page, page.get_by_role("button", name="Check now"))
-    page.keyboard.press("Enter")
+    use(page, page.get_by_role("button", name="Check now"))
     expect(page.get_by_text("MX record lost", exact=True)).to_be_visible()
     wait_until(lambda: rcpt(pillarbox, address) == 451, "mail is deferred", 10)
     zone.remove(f"_pillarbox.{name}", "TXT")

@@ -44,7 +44,8 @@ Everything that Pillarbox keeps can be read and changed here. Send an API key wi
 things come and go.
 
 **Errors** are problem details (RFC 9457): `type` says which kind, `detail` what happened, and
-`errors` names each part of the request that is wrong.
+`errors` names each part of the request that is wrong. A query parameter that does not exist is
+wrong too, so a mistyped `limt` is never passed over.
 
 **Reads** carry an `ETag`. Send it back as `If-None-Match`, and an answer that has not changed is
 304 without a body.

@@ -168,7 +168,7 @@ def _type(schema: Mapping[str, Any], of: Mapping[str, Any]) -> str:
     kind = of.get("format", kind)
     low, high = of.get("minimum"), of.get("maximum")
     if low is not None and high is not None and high < 2**31:
-        return f"{kind}, {low} to {high}"
+        return f"{kind}, {low:g} to {high:g}"
     return str(kind)
 
 

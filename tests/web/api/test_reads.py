@@ -54,6 +54,19 @@ async def test_problem_has_no_tag(web: httpx.AsyncClient, headers: dict[str, str
     assert "etag" not in answer.headers
 
 
+async def test_mistyped_parameter_is_named_and_not_passed_over(
+    web: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await web.get("/api/v1/messages?limt=5&limit=5", headers=headers)
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert fault["parameter"] == "limt"
+    assert "cursor, folder" in fault["detail"]
+    assert (await web.get("/api/v1/messages?limit=5", headers=headers)).status_code == 200
+    assert (await web.get("/api/v1/labels?x=", headers=headers)).status_code == 400
+    assert (await web.get("/api/v1/messages?limt=5")).status_code == 401
+
+
 async def test_limit_of_a_key_is_told_and_holds(
     narrow: httpx.AsyncClient, mailroom: Mailroom, headers: dict[str, str]
 ) -> None:
