@@ -1,6 +1,7 @@
 """Writes over the API: whole, once, and told in full."""
 
 import asyncio
+import re
 from uuid import uuid4
 
 import httpx
@@ -227,3 +228,23 @@ async def test_mailbox_made_and_removed_stands_in_the_audit_trail(api: httpx.Asy
         "access.mailbox_removed",
         "access.mailbox_added",
     ]
+
+
+async def test_wrong_field_is_named_whatever_it_is_called(api: httpx.AsyncClient) -> None:
+    description = (await api.get("/openapi.json")).json()
+    schemas = description["components"]["schemas"]
+    tried = set()
+    for path, item in description["paths"].items():
+        for method, operation in item.items():
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                name = re.search(r"schemas/(\w+)", str(media["schema"]))
+                assert name
+                for field in schemas[name[1]]["properties"]:
+                    body = {**media["example"], field: {"x": {}}}
+                    address = re.sub(r"\{\w+\}", str(uuid4()), path.removeprefix("/api/v1"))
+                    answer = await api.request(method, address, json=body)
+                    assert answer.status_code == 400, f"{method} {path}: {field}"
+                    (fault,) = answer.json()["errors"]
+                    assert fault["pointer"] == f"/{field}", f"{method} {path}"
+                    tried.add(field)
+    assert {"address", "description"} <= tried
