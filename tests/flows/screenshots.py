@@ -249,6 +249,10 @@ def show_to_visitors(page: Page, scene: Scene, picture: Callable[[str], None]) -
     picture("sign-in-code")
     page.goto(f"{scene.pillarbox.url}/t/nothing")
     picture("not-found")
+    page.goto(f"{scene.pillarbox.url}/api/v1/docs")
+    picture("api")
+    page.goto(f"{scene.pillarbox.url}/api/v1/docs#messages")
+    picture("api-messages")
 
 
 def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> None:
@@ -293,6 +297,8 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
     picture("events-table")
     page.goto(f"{url}/events?q={NO_ID}")
     picture("events-none")
+    page.goto(f"{url}/settings")
+    picture("account")
     page.goto(f"{url}/settings/sessions")
     picture("sessions")
     for path, name in ADMIN.items():

@@ -5,7 +5,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from accessibility import find_faults
 from browser import create_account, sign_in
+from keyboard import tick, use, write
 from oidc_provider import OpenIdProvider, openid_provider
 from pillarbox import Pillarbox, installation
 from playwright.sync_api import Browser, Page, expect
@@ -39,18 +41,21 @@ def provider(
         page.goto(f"{url}{SETTINGS}")
         fill_in(page, provider)
         expect(page.get_by_text("In use")).to_be_visible()
+        assert find_faults(page) == []
         context.close()
         yield provider
 
 
 def fill_in(page: Page, provider: OpenIdProvider) -> None:
-    page.get_by_label("Issuer").fill(provider.issuer)
-    page.get_by_label("Client ID").fill(provider.client_id)
-    page.get_by_label("Client secret").fill(provider.client_secret)
-    page.get_by_label("acme.test").check()
-    page.get_by_label("Claim that names roles").fill("groups")
-    page.get_by_label("Roles by the claim's values").fill("chiefs = owner\nclerks = agent")
-    page.locator(f"form[action='{SETTINGS}/provider']").get_by_role("button", name="Save").click()
+    """By keyboard alone."""
+    write(page, page.get_by_label("Issuer"), provider.issuer)
+    write(page, page.get_by_label("Client ID"), provider.client_id)
+    write(page, page.get_by_label("Client secret"), provider.client_secret)
+    tick(page, page.get_by_label("acme.test"))
+    write(page, page.get_by_label("Claim that names roles"), "groups")
+    write(page, page.get_by_label("Roles by the claim's values"), "chiefs = owner\nclerks = agent")
+    form = page.locator(f"form[action='{SETTINGS}/provider']")
+    use(page, form.get_by_role("button", name="Save"))
 
 
 def ask(page: Page, pillarbox: Pillarbox, email: str) -> str:
@@ -236,6 +241,7 @@ def test_signing_out_leads_to_the_provider_too(
 ) -> None:
     enter(page, pillarbox, "clerk@acme.test")
     page.locator(".rail-end").get_by_role("button", name="Sign out").click()
+    assert find_faults(page) == []
     page.get_by_role("link", name="Sign out of localhost").click()
     page.get_by_role("button", name="Yes, sign me out").click()
     page.wait_for_url(f"{pillarbox.url}/signed-out")
@@ -248,10 +254,12 @@ def test_provider_that_is_away_leaves_the_way_by_mail(
     pillarbox: Pillarbox, provider: OpenIdProvider, page: Page
 ) -> None:
     ask(page, pillarbox, "nobody.knows@acme.test")
+    assert find_faults(page) == []
     page.get_by_role("button", name="Send me a link by mail instead").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
     address = find_return(page, pillarbox, "clerk@acme.test")
     provider.stop()
     page.goto(address)
     expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    assert find_faults(page) == []
     provider.start("third")
