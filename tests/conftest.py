@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from uuid import uuid4
 
 import asyncpg
@@ -29,6 +30,8 @@ from piccolo_conf import DB
 
 configure_logging(human=True)
 
+_ROOM_BYTES = 4 << 30
+
 
 @dataclass
 class Engines:
@@ -46,10 +49,16 @@ class ForgetfulPostgres(EmbeddedPostgres):
         return [*super()._argv(program, data_folder, socket_folder), "-c", "fsync=off"]
 
 
+def _fast_folder() -> Path | None:
+    """Memory, where there is enough of it: thousands of databases are made and dropped."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and disk_usage(memory).free > _ROOM_BYTES else None
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
     """One Postgres and one Valkey, with the schema in a template database."""
-    with tempfile.TemporaryDirectory(prefix="pbx-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pbx-", dir=_fast_folder()) as folder:
         root = Path(folder)
         root.chmod(0o755)
         postgres = ForgetfulPostgres(data_folder=root / "pg", socket_folder=root / "pgs")
@@ -82,7 +91,10 @@ def template_database(engines: Engines) -> str:
 async def database_url(engines: Engines, template_database: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(engines.postgres_url)
-    await connection.execute(f"create database {name} template {template_database}")
+    # Copying files takes a fifth of the time that writing them through the log takes.
+    await connection.execute(
+        f"create database {name} template {template_database} strategy file_copy"
+    )
     yield engines.database_url(name)
     await connection.execute(f"drop database {name} with (force)")
     await connection.close()
