@@ -46,6 +46,8 @@ ADMIN = {
     "/admin/keys": "admin-keys",
     "/admin/keys/new": "admin-new-key",
     "/admin/keys?q=nothing": "admin-not-found",
+    "/admin/webhooks": "admin-webhooks",
+    "/admin/webhooks/new": "admin-new-webhook",
     "/admin/quarantine": "admin-quarantine",
     "/admin/audit?check=true": "admin-audit",
     "/admin/settings": "admin-settings",
@@ -58,11 +60,17 @@ ADMIN_THINGS = {
     "/admin/mailboxes": "admin-mailbox",
     "/admin/routes": "admin-route",
     "/admin/keys": "admin-key",
+    "/admin/webhooks": "admin-webhook",
 }
 NO_ID = "00000000-0000-0000-0000-000000000000"
 PEOPLE = (("mina.okafor", "admin"), ("jonas.berg", "agent"), ("priya.raman", "viewer"))
 ROUTES = ("info", "jobs-*")
 KEYS = ("Website", "Billing")
+# What each is for. The first is told of what happened before, too.
+WEBHOOKS = {
+    "Billing": "https://hooks.harbour.test/billing",
+    "Website": "https://hooks.harbour.test/website",
+}
 
 
 @dataclass(frozen=True)
@@ -205,6 +213,17 @@ def administer(page: Page, url: str) -> None:
         page.get_by_role("button", name="Make the key").click()
         page.locator(".shown-once").wait_for()
     page.screenshot(path=FOLDER / "admin-key-made-1280-light.png")
+    for name, address in WEBHOOKS.items():
+        page.goto(f"{url}/admin/webhooks/new")
+        page.get_by_label("Address").fill(address)
+        page.get_by_label("What it is for").fill(name)
+        page.get_by_text("Begin with older events").click()
+        page.locator("[name=start][value=all]").check()
+        page.get_by_role("button", name="Add the webhook").click()
+        page.locator(".shown-once").wait_for()
+    page.screenshot(path=FOLDER / "admin-webhook-made-1280-light.png")
+    page.get_by_role("link", name="I have copied it").click()
+    page.get_by_role("button", name="Switch off").click()
 
 
 def select(page: Page, *subjects: str) -> None:
@@ -318,6 +337,11 @@ def show_to_owners(page: Page, scene: Scene, picture: Callable[[str], None]) -> 
         page.get_by_role("link", name=re.compile("Remove|Revoke")).click()
         page.locator(".pane .form").wait_for()
         picture(f"{name}-remove")
+    page.goto(f"{url}/admin/webhooks")
+    page.locator(".table th a").first.click()
+    page.locator("a[href*='/deliveries/']").first.click()
+    page.get_by_role("heading", name="What is sent").wait_for()
+    picture("admin-webhook-delivery")
     page.goto(f"{url}/admin/domains")
     picture("admin-domains")
     page.get_by_role("link", name="quay.example").click()

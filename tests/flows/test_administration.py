@@ -16,6 +16,7 @@ expect.set_options(timeout=20_000)
 
 PAGES = (
     *("/admin", "/admin/users", "/admin/users/new", "/admin/mailboxes", "/admin/mailboxes/new"),
+    *("/admin/webhooks", "/admin/webhooks/new"),
     *("/admin/routes", "/admin/routes/new", "/admin/keys", "/admin/keys/new", "/admin/quarantine"),
     *("/admin/audit?check=true", "/admin/audit?q=nobody", "/admin/settings", "/admin/tenants"),
     *("/admin/tenants/new", "/admin/jobs", "/settings", "/settings/sessions", "/design"),
@@ -26,13 +27,14 @@ LISTS = {
     "/admin/mailboxes": ("", "/remove"),
     "/admin/routes": ("", "/remove"),
     "/admin/keys": ("", "/rotate", "/revoke"),
+    "/admin/webhooks": ("", "/change", "/rotate", "/replay", "/remove"),
     "/admin/tenants": ("",),
 }
 
 
 @pytest.fixture(scope="module")
 def operator(pillarbox: Pillarbox, chromium: Browser) -> StorageState:
-    """The first owner, signed in by the link that was printed, with a route and a key."""
+    """The first owner, signed in by the link that was printed, with one of each thing."""
     link = re.search(r"http://\S+/sign-in/\S+", pillarbox.said)
     assert link
     context = chromium.new_context()
@@ -44,6 +46,10 @@ def operator(pillarbox: Pillarbox, chromium: Browser) -> StorageState:
     pillarbox.run("mailbox", "add", "desk@harbour.test", "--tenant", "Pillarbox")
     add_route(page, pillarbox, "office")
     make_key(page, pillarbox, "Billing")
+    add_webhook(page, pillarbox, "https://hooks.harbour.test/in")
+    page.get_by_role("link", name="I have copied it").click()
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_role("heading", name="Tries")).to_be_visible()
     state = context.storage_state()
     context.close()
     return state
@@ -65,6 +71,16 @@ def make_key(page: Page, pillarbox: Pillarbox, name: str) -> str:
     key = page.locator(".shown-once code").first.inner_text()
     assert re.fullmatch(r"[0-9a-f]{64}", key)
     return key
+
+
+def add_webhook(page: Page, pillarbox: Pillarbox, url: str) -> str:
+    """Its secret."""
+    page.goto(f"{pillarbox.url}/admin/webhooks/new")
+    page.get_by_label("Address").fill(url)
+    page.get_by_role("button", name="Add the webhook").click()
+    secret = page.locator(".shown-once code").first.inner_text()
+    assert secret.startswith("whsec_")
+    return secret
 
 
 @pytest.fixture
@@ -90,6 +106,9 @@ def test_axe_finds_nothing(pillarbox: Pillarbox, chromium: Browser, operator: St
         page.goto(f"{pillarbox.url}{path}")
         link = page.locator(".table th a").first.get_attribute("href")
         paths += [f"{link}{ending}" for ending in endings]
+    page.goto(f"{pillarbox.url}/admin/webhooks")
+    page.locator(".table th a").first.click()
+    paths.append(page.locator("a[href*='/deliveries/']").first.get_attribute("href") or "")
     found = {}
     for path in paths:
         answer = page.goto(f"{pillarbox.url}{path}")

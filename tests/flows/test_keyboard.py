@@ -77,6 +77,27 @@ def role(page: Page, name: str) -> Locator:
     return page.locator(f"[name=role][value={name}]")
 
 
+def test_webhook_is_added_tried_out_and_removed(pillarbox: Pillarbox, page: Page) -> None:
+    open_section(page, pillarbox, "Webhooks")
+    page.goto(f"{pillarbox.url}/admin/webhooks/new")
+    wait_for_scripts(page)
+    page.keyboard.type("http://127.0.0.1:8080/hooks")
+    use(page, page.get_by_text("Only some events"))
+    tick(page, page.get_by_label("Mail arrived"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".shown-once code").first).to_have_text(re.compile("^whsec_"))
+    use(page, link(page, "I have copied it"))
+    expect(page.locator(".details")).to_contain_text("Mail arrived")
+    use(page, button(page, "Send a test"))
+    # No address of this machine may be called, and the page says so by itself once it was tried.
+    expect(page.locator(".records")).to_contain_text("network")
+    expect(page.locator(".tag", has_text="Failed")).to_be_visible()
+    page.go_back()
+    use(page, link(page, "Remove"))
+    use(page, button(page, "Remove the webhook"))
+    expect(heading(page, "No webhooks yet.")).to_be_visible()
+
+
 def test_people_are_invited_changed_and_removed(pillarbox: Pillarbox, page: Page) -> None:
     email = "mina@quay.test"
     open_section(page, pillarbox, "Users")

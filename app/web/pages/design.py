@@ -59,6 +59,7 @@ async def show_design(clock: Given[Clock], assets: Given[Assets]) -> Template:
         context={
             "base_url": "/inbox",
             "signed_in_as": "ada@acme.example",
+            "tenant_name": "Acme",
             "csrf_token": "",
             "may_write": True,
             "rows": _make_rows(clock),
