@@ -233,22 +233,6 @@ def _is_asked_by_program(request: Request[Any, Any, Any]) -> bool:
     )
 
 
-def _blame_body(error: Exception) -> Exception:
-    """The framework takes a wrong field of the body for a fault of ours where one of our parts has
-    the same name, such as `mailboxes`."""
-    cause = error.__cause__
-    if not isinstance(error, InternalServerException) or not isinstance(
-        cause, msgspec.ValidationError
-    ):
-        return error
-    detail, _, place = str(cause).partition(" - at `$.")
-    if not place.startswith("data"):
-        return error
-    return ValidationException(
-        extra=[{"message": detail, "key": place.removesuffix("`"), "source": "body"}]
-    )
-
-
 def _understand(error: Exception) -> tuple[Kind, str]:
     """The kind of problem, and what to say of this one."""
     for error_type, kind in _BY_ERROR:
@@ -273,7 +257,7 @@ def _blame_body(error: Exception) -> Exception:
     return ValidationException(extra=[{**found.groupdict(), "source": "body"}])
 
 
-_IN_BODY = re.compile(r"(?P<message>.*) - at `\$\.data\.(?P<key>.*)`", re.S)
+_IN_BODY = re.compile(r"(?P<message>.*) - at `\$\.(?P<key>data(?:[.\[].*)?)`", re.S)
 _FIELD = re.compile(r"(?:missing required|contains unknown) field `([^`]+)`")
 
 
