@@ -77,6 +77,7 @@ def test_person_signs_in_by_mail_sees_where_and_signs_out(
     other.goto(f"{pillarbox.url}/sign-in")
     sign_in_by_mail(other, account)
     page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Your sign-ins").click()
     expect(page.get_by_role("heading", name="Where you are signed in")).to_be_visible()
     expect(page.get_by_text("This browser")).to_have_count(1)
     page.get_by_role("button", name="Sign out everywhere else").click()

@@ -204,6 +204,8 @@ def test_everything_can_be_done_on_a_phone(pillarbox: Pillarbox, chromium: Brows
         page.get_by_role("link", name="Raw message").tap()
     assert b"Subject: Cheese" in Path(download.value.path()).read_bytes()
     page.get_by_role("link", name="Settings").tap()
+    page.get_by_role("button", name="Sections").tap()
+    page.get_by_role("link", name="Your sign-ins").tap()
     expect(page.get_by_text("This browser")).to_be_visible()
     assert fits(page)
     page.locator("#main").get_by_role("button", name="Sign out").tap()
@@ -285,6 +287,7 @@ def test_everything_can_be_done_without_javascript(pillarbox: Pillarbox, chromiu
     expect(page.get_by_role("link", name="Cheese to buy")).to_be_visible()
 
     page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Your sign-ins").click()
     expect(page.get_by_text("This browser")).to_be_visible()
     page.locator("#main").get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
