@@ -59,7 +59,8 @@ def test_domain_is_added_and_verified_by_keyboard_alone(
     page.goto(f"{pillarbox.url}/admin/domains")
     use(page, page.get_by_role("link", name="Add a domain"))
     page.wait_for_url("**/new")
-    page.keyboard.type(name)  # the field has the focus already
+    expect(page.locator("[name=name]")).to_be_focused()
+    page.keyboard.type(name)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.get_by_text("Not verified yet")).to_be_visible()
