@@ -86,13 +86,13 @@ class LiveFeed:
         It ends when the process stops or the caller reads too slowly.
         """
         subscriber = _Subscriber(wanted)
-        if self._ended:
-            return
         if not self._subscribers:
             position = await last_position(self._database)
             # Another may have begun meanwhile, and must not be moved past what it waits for.
             if not self._subscribers:
                 self._position = position
+        if self._ended:
+            return
         self._add(subscriber)
         try:
             while events := await read_events(

@@ -132,3 +132,16 @@ async def test_every_stream_ends_when_the_process_stops(services: Services, feed
     async with asyncio.timeout(10):
         assert await asyncio.gather(*waiting) == [None, None]
     assert [each async for each in feed.follow(EventFilter(), after=0)] == []
+
+
+async def test_stream_that_begins_while_the_process_stops_ends(
+    feed: LiveFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    position = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr("app.consumers.live.last_position", lambda _: position)
+    following = asyncio.ensure_future(anext(feed.follow(EventFilter(), after=0), None))
+    await asyncio.sleep(0)
+    feed.end()
+    position.set_result(0)
+    async with asyncio.timeout(10):
+        assert await following is None

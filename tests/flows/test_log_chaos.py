@@ -6,16 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Engines
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.flow
 def test_every_event_has_its_effect_once_when_processes_are_killed(
-    engines: Engines, database_url: str
+    redis_url: str, database_url: str
 ) -> None:
-    arguments = ["--seconds", "8", "--database", database_url, "--redis", engines.redis_url]
+    arguments = ["--seconds", "8", "--database", database_url, "--redis", redis_url]
     ended = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.log_chaos", *arguments],
         cwd=ROOT,

@@ -1,6 +1,6 @@
 """A key for domain=A and mailbox=foo reads foo@A, and nothing else by any way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -83,10 +83,12 @@ async def test_lists_and_search_show_its_mailbox_alone(holder: Holder) -> None:
     for query in ("needle", "in:anywhere", "mailbox:bar@a.test OR needle", "-nothing"):
         assert await holder.mailboxes_in("/search", q=query) <= {"foo@a.test"}
     assert await holder.mailboxes_in("/search", q="needle") == {"foo@a.test"}
-    for path in ("/messages", "/search"):
-        assert await holder.mailboxes_in(path, mailbox="foo@a.test", q="needle") == {"foo@a.test"}
+    wanted: Sequence[tuple[str, dict[str, str]]] = (("/messages", {}), ("/search", {"q": "needle"}))
+    for path, query in wanted:
+        found = await holder.mailboxes_in(path, mailbox="foo@a.test", **query)
+        assert found == {"foo@a.test"}
         for address in (*ADDRESSES[1:], "nobody@a.test"):
-            answer = await holder.get(path, mailbox=address, q="needle")
+            answer = await holder.get(path, mailbox=address, **query)
             assert answer.status_code == 404
 
 

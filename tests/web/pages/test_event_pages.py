@@ -130,7 +130,7 @@ async def test_only_what_is_asked_for_is_shown_drawn_and_exported(
     await check(f"mailbox={other.id}", mailbox_ids=[other.id])
     await check(f"q={first.trace_id}", trace_id=first.trace_id)
     await check(f"q={first.subject_id}", subject_id=first.subject_id)
-    chart = (await signed_in.page("/events?what=mail")).css_first(".chart")
+    chart = (await signed_in.page("/events?what=mail&since=day")).css_first(".chart")
     assert chart.css_first("figcaption .number").text() == "3"
     assert [cell.text() for cell in chart.css("tbody td")] == ["2", "1"]
     assert (await signed_in.page(f"/events?q={first.trace_id}")).css_first(".chart") is None
