@@ -1,5 +1,5 @@
-"""What the worker tells Prometheus: how much waits to be taken in or to be indexed, what could not
-be, whether the object store answers, and what Kafka confirmed."""
+"""What the worker tells Prometheus: how much waits to be taken in, to be indexed or to be delivered,
+what could not be, whether the object store answers, and what Kafka confirmed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.assembly import Services
 from app.consumers.indexer import INDEXED_TYPES
+from app.core.clock import Clock
 from app.core.errors import PillarboxError
 from app.core.metrics import Metrics, Reading
 from app.core.metrics_server import MetricsServer
@@ -18,6 +19,7 @@ from app.inbound.pipeline.drain import Drain
 from app.search.rebuilds import INDEXER
 from app.storage.blobs.counted import CountedBlobs
 from app.storage.spool.port import Backlog
+from app.webhooks.activity import Overdue, read_overdue
 
 if TYPE_CHECKING:
     from app.consumers.kafka import KafkaPublisher
@@ -105,15 +107,14 @@ class Waiting:
         return int(await self.services.database.fetch_value(f"select count(*) from {table}"))
 
     def _oldest_seconds(self) -> float | None:
-        return self._age_seconds(self.backlog.oldest_received_at) if self.backlog else None
+        if self.backlog is None:
+            return None
+        return _age_seconds(self.services.clock, self.backlog.oldest_received_at)
 
     def _index_lag_seconds(self) -> float | None:
-        return None if self.unindexed is None else self._age_seconds(self.oldest_unindexed_at)
-
-    def _age_seconds(self, since: datetime | None) -> float:
-        if since is None:
-            return 0.0
-        return max(0.0, (self.services.clock.now() - since).total_seconds())
+        if self.unindexed is None:
+            return None
+        return _age_seconds(self.services.clock, self.oldest_unindexed_at)
 
 
 @dataclass(slots=True)
@@ -141,7 +142,9 @@ class Readers:
         metrics.gauge(
             "pillarbox_consumer_lag_seconds",
             "How long ago the oldest of them was appended; 0 when there is none.",
-            lambda: self._by_name(self._age_seconds),
+            lambda: self._by_name(
+                lambda state: _age_seconds(self.services.clock, state.oldest_at)
+            ),
             "consumer",
         )
         metrics.gauge(
@@ -156,10 +159,36 @@ class Readers:
             return None
         return {(state.name,): value(state) for state in self.states}
 
-    def _age_seconds(self, state: ConsumerState) -> float:
-        if state.oldest_at is None:
-            return 0.0
-        return max(0.0, (self.services.clock.now() - state.oldest_at).total_seconds())
+
+@dataclass(slots=True)
+class Webhooks:
+    """What should be under way to endpoints, as it was last measured; None if that failed."""
+
+    services: Services
+    overdue: Overdue | None = None
+
+    async def measure(self) -> None:
+        try:
+            self.overdue = await read_overdue(self.services.database, self.services.clock.now())
+        except PillarboxError:
+            self.overdue = None
+
+    def add_to(self, metrics: Metrics) -> None:
+        metrics.gauge(
+            "pillarbox_webhook_overdue_deliveries",
+            "Deliveries that are due, to webhook endpoints that take what they are sent.",
+            lambda: self.overdue.deliveries if self.overdue else None,
+        )
+        metrics.gauge(
+            "pillarbox_webhook_overdue_seconds",
+            "How long the first of them has been due; 0 when there is none.",
+            self._overdue_seconds,
+        )
+
+    def _overdue_seconds(self) -> float | None:
+        if self.overdue is None:
+            return None
+        return _age_seconds(self.services.clock, self.overdue.oldest_due_at)
 
 
 @dataclass(slots=True)
@@ -213,18 +242,16 @@ async def serving_metrics(
     if listen is None:
         yield
         return
-    metrics, waiting, store = Metrics(), Waiting(services), ObjectStore(services.blobs)
-    waiting.add_to(metrics)
-    store.add_to(metrics)
-    readers = Readers(services)
-    readers.add_to(metrics)
+    metrics, store = Metrics(), ObjectStore(services.blobs)
+    measured = (Waiting(services), Readers(services), Webhooks(services))
+    for each in (*measured, store):
+        each.add_to(metrics)
     if kafka is not None:
         add_kafka(kafka, metrics)
     server = MetricsServer(metrics)
     await server.start(listen.host, listen.port)
     measuring = [
-        asyncio.create_task(_repeat(waiting.measure, _MEASURE_EVERY_SECONDS)),
-        asyncio.create_task(_repeat(readers.measure, _MEASURE_EVERY_SECONDS)),
+        *(asyncio.create_task(_repeat(each.measure, _MEASURE_EVERY_SECONDS)) for each in measured),
         asyncio.create_task(_repeat(store.measure, _TRY_STORE_EVERY_SECONDS)),
     ]
     try:
@@ -239,3 +266,7 @@ async def _repeat(measure: Callable[[], Awaitable[None]], pause_seconds: float) 
     while True:
         await measure()
         await asyncio.sleep(pause_seconds)
+
+
+def _age_seconds(clock: Clock, since: datetime | None) -> float:
+    return 0.0 if since is None else max(0.0, (clock.now() - since).total_seconds())

@@ -16,12 +16,13 @@ class Overview:
     mailboxes: int
     routes: int
     keys: int
+    webhooks: int
     held_back: int
 
 
 async def count_everything(database: Database, tenant_id: UUID) -> Overview:
     row = await database.fetch_one(_COUNT, tenant_id)
-    return Overview(**row) if row else Overview(0, 0, 0, 0, 0, 0, 0)
+    return Overview(**row) if row else Overview(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 _COUNT = """
@@ -33,5 +34,6 @@ select
     (select count(*) from route where tenant_id = $1) as routes,
     (select count(*) from api_key where tenant_id = $1 and revoked_at is null
         and (expires_at is null or expires_at > now())) as keys,
+    (select count(*) from webhook_endpoint where tenant_id = $1 and state = 'enabled') as webhooks,
     (select count(*) from quarantine where tenant_id = $1) as held_back
 """

@@ -35,6 +35,21 @@ class Day:
         return MAX_COUNTED in (self.delivered, self.pending, self.failed)
 
 
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Deliveries that should be under way, to endpoints that take what they are sent: how many, up
+    to `MAX_WAITING` for each endpoint, and when the first of them was due."""
+
+    deliveries: int
+    oldest_due_at: datetime | None
+
+
+async def read_overdue(database: Database, now: datetime) -> Overdue:
+    """Of all tenants. What waits for an endpoint that fails is not late but held back."""
+    row = await database.fetch_one(_OVERDUE, now, MAX_WAITING)
+    return Overdue(row["deliveries"], row["oldest_due_at"]) if row else Overdue(0, None)
+
+
 async def list_activity(database: Database, tenant_id: UUID) -> Mapping[UUID, Activity]:
     """Of every endpoint of the tenant, by its id."""
     rows = await database.fetch(_ACTIVITY, tenant_id, MAX_WAITING)
@@ -67,6 +82,18 @@ def _first_id(moment: datetime) -> UUID:
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
+_OVERDUE = """
+select coalesce(sum(due.deliveries), 0)::bigint as deliveries, min(oldest_due_at) as oldest_due_at
+from webhook_endpoint as endpoint cross join lateral (
+    select count(*) as deliveries, min(next_attempt_at) as oldest_due_at from (
+        select next_attempt_at from webhook_delivery
+        where endpoint_id = endpoint.id and state = 'pending' and next_attempt_at <= $1
+        order by next_attempt_at limit $2
+    ) as first
+) as due
+where endpoint.state = 'enabled' and failing_since is null
+    and (resting_until is null or resting_until <= $1)
+"""
 _ACTIVITY = """
 select endpoint.id,
     (select finished_at from webhook_delivery

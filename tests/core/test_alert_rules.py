@@ -179,6 +179,14 @@ CASES = {
         quiet=worker("pillarbox_consumer_parked_events", "2x20 1x20", consumer="kafka"),
         labels=WORKER | {"consumer": "kafka"},
     ),
+    "PillarboxWebhooksLate": Case(
+        rings=worker("pillarbox_webhook_overdue_seconds", "0+60x30"),
+        summary="Webhooks are sent 7m 0s late.",
+        at=7,
+        before=6,
+        quiet=worker("pillarbox_webhook_overdue_seconds", "0 60x30"),
+        labels=WORKER,
+    ),
     "PillarboxQuarantined": Case(
         rings=worker("pillarbox_spool_quarantined_items", "2x20 3x20"),
         summary="Mail could not be taken in and waits for a person.",

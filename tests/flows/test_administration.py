@@ -20,6 +20,7 @@ PAGES = (
     *("/admin/routes", "/admin/routes/new", "/admin/keys", "/admin/keys/new", "/admin/quarantine"),
     *("/admin/audit?check=true", "/admin/audit?q=nobody", "/admin/settings", "/admin/tenants"),
     *("/admin/tenants/new", "/admin/jobs", "/settings", "/settings/sessions", "/design"),
+    *("/events", "/events?what=mail&since=day", "/refusals", "/outbox"),
 )
 # Of the first of each list: the thing itself, and the question before it is gone.
 LISTS = {
@@ -109,6 +110,8 @@ def test_axe_finds_nothing(pillarbox: Pillarbox, chromium: Browser, operator: St
     page.goto(f"{pillarbox.url}/admin/webhooks")
     page.locator(".table th a").first.click()
     paths.append(page.locator("a[href*='/deliveries/']").first.get_attribute("href") or "")
+    page.goto(f"{pillarbox.url}/events")
+    paths.append(page.locator("a[href^='/trace/']").first.get_attribute("href") or "")
     found = {}
     for path in paths:
         answer = page.goto(f"{pillarbox.url}{path}")

@@ -264,9 +264,9 @@ def _make_tenant_pages() -> list[tuple[str, str, dict[str, Any]]]:
     tenant, does = Tenant(ID, HOSTILE, "developer"), {"indexer": "Makes mail searchable"}
     return [
         _page(
-            "overview, new", "overview/show", tenant=tenant, counts=Overview(1, 0, 0, 0, 0, 0, 0)
+            "overview, new", "overview/show", tenant=tenant, counts=Overview(1, 0, 0, 0, 0, 0, 0, 0)
         ),
-        _page("overview", "overview/show", tenant=tenant, counts=Overview(3, 2, 1, 4, 2, 1, 1)),
+        _page("overview", "overview/show", tenant=tenant, counts=Overview(3, 2, 1, 4, 2, 1, 2, 1)),
         *(
             _page(
                 f"settings, {plan}", "settings/show", tenant=Tenant(ID, "Acme", plan), name="Acme"

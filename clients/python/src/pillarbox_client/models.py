@@ -81,11 +81,13 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class AwaitedMessage(MessageDetail):
     """A message that was waited for. `links` are in their order, `codes` have the likeliest
-    one-time code first; `position` is how far the event log was looked at, for `after`."""
+    one-time code first; `position` is how far the event log was looked at, for `after`;
+    `notes` say in words what of `match` was not understood."""
 
     links: Sequence[Link]
     codes: Sequence[str]
     position: int
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
