@@ -119,11 +119,11 @@ $(INSTALLED_DEV): $(UV) requirements-dev.lock pyproject.toml
 # The browser is Debian's; without it, leave it out with ARGS='-m "not browser"'.
 chromium:
 	@case '$(ARGS)' in *'not browser'*) exit 0;; esac; \
-	command -v chromium >/dev/null && exit 0; \
+	command -v chromium-headless-shell >/dev/null && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing chromium."; \
+		echo "Installing Chromium."; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+			apt-get install -qq -y --no-install-recommends chromium-headless-shell >/dev/null; \
 	else \
-		echo "chromium is missing: apt-get install chromium"; exit 1; \
+		echo "Chromium is missing: apt-get install chromium-headless-shell"; exit 1; \
 	fi

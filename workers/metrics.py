@@ -1,5 +1,5 @@
-"""What the worker tells Prometheus: how much waits to be taken in, to be indexed or to be delivered,
-what could not be, whether the object store answers, and what Kafka confirmed."""
+"""What the worker tells Prometheus: how much waits to be taken in, indexed or delivered, what could
+not be, whether the object store answers, and what Kafka confirmed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -142,9 +142,7 @@ class Readers:
         metrics.gauge(
             "pillarbox_consumer_lag_seconds",
             "How long ago the oldest of them was appended; 0 when there is none.",
-            lambda: self._by_name(
-                lambda state: _age_seconds(self.services.clock, state.oldest_at)
-            ),
+            lambda: self._by_name(lambda state: _age_seconds(self.services.clock, state.oldest_at)),
             "consumer",
         )
         metrics.gauge(

@@ -48,6 +48,11 @@ class RefusedRecipient:
     sender: Sender
     handover: Handover | None
 
+    @property
+    def is_before_data(self) -> bool:
+        """Whether the client had not begun to send the message yet."""
+        return self.handover is not None and self.handover.data_ms is None
+
 
 @dataclass(frozen=True, slots=True)
 class HeldItem:

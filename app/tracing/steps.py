@@ -50,11 +50,16 @@ def _tell_handover(evidence: Evidence, ends: Sequence[tuple[Event, Passage]]) ->
     handovers += [each.handover for each in reversed(refused)]
     handover = next((each for each in handovers if each is not None), None)
     sender = evidence.find_sender()
-    refusals = [_tell_refusal(each) for each in refused]
-    refusals += _tell_forgotten_refusals(evidence)
-    steps = _tell_session(sender, handover) if handover else []
-    steps = sorted([*steps, *refusals], key=lambda step: step.at)
-    yield from steps
+    session = _tell_session(sender, handover) if handover else []
+    data = [step for step in session if step.kind is StepKind.DATA]
+    # A session counts in whole milliseconds: which of two in the same one was first, times do not
+    # tell, but a recipient that is refused is so before the message is sent.
+    early = [step for step in session if step.kind is not StepKind.DATA]
+    early += [_tell_refusal(each) for each in refused if each.is_before_data]
+    late = [_tell_refusal(each) for each in refused if not each.is_before_data]
+    late += _tell_forgotten_refusals(evidence)
+    for steps in (early, data, late):
+        yield from sorted(steps, key=lambda step: step.at)
     if ends:
         yield from _tell_acceptance(sender, *ends[0])
 

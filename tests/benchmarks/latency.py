@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "flows"), str(Path(__file__).parents[1])]
+from chromium_program import ARGUMENTS, PROGRAM
 from pillarbox import compose, installation, send
 
 from tests.benchmarks.report import percentile, report
@@ -36,10 +37,7 @@ def main() -> None:
     with installation() as pillarbox, sync_playwright() as playwright:
         pillarbox.start()
         inbox = pillarbox.create_inbox()
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         page = browser.new_page()
         page.goto(inbox.url)
         page.get_by_text("Live", exact=True).wait_for()

@@ -8,6 +8,7 @@ from conditions import eventually
 from event_readers import Reader, reading, tell
 
 from app.assembly import Services
+from app.core.backoff import Backoff
 from app.core.errors import InvalidInput, Unavailable
 from app.eventlog.event import Event, NewEvent
 from app.eventlog.narrowing import MAX_TRIES
@@ -79,8 +80,9 @@ async def test_unexpected_error_is_tried_again_before_it_counts_as_lasting(
     ids=type,
 )
 async def test_nothing_is_parked_while_something_is_away(
-    services: Services, fault: Exception
+    services: Services, fault: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.eventlog.consumer._PAUSE", Backoff(0.01, 0.01))
     reader = Reader()
     (subject,) = await tell(services, 1)
     reader.faults[subject] = fault

@@ -10,9 +10,6 @@ from conditions import SCRIPTS_RAN
 from pillarbox import Inbox, Pillarbox, send, wait_until
 from playwright.sync_api import Locator, Page
 
-PROGRAM = "/usr/bin/chromium"
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-
 
 def open_new_inbox(page: Page, pillarbox: Pillarbox) -> Inbox:
     """As a visitor does: from the start page, by its button."""

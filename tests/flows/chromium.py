@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from browser import ARGUMENTS, PROGRAM
+from chromium_program import ARGUMENTS, PROGRAM
 from pillarbox import Pillarbox, installation
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 

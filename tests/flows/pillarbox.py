@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
+from commands import run_command
 
 COMMAND = Path(sys.executable).with_name("pillarbox")
 READY = "Ctrl-C stops everything."
@@ -97,15 +98,9 @@ class Pillarbox:
 
     def run(self, *arguments: str) -> str:
         """What a command printed; it must succeed."""
-        done = subprocess.run(
-            [COMMAND, *arguments, "--data", self.data],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        ended = run_command([*arguments, "--data", str(self.data)])
+        assert ended.code == 0, ended.errors
+        return ended.output.strip()
 
     def create_inbox(self) -> Inbox:
         made = httpx.post(f"{self.url}/t", follow_redirects=False)

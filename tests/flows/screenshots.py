@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
-from browser import ARGUMENTS, PROGRAM
+from chromium_program import ARGUMENTS, PROGRAM
 from dns_server import Zone, serving_dns_beside
 from pillarbox import Inbox, Pillarbox, installation, send, wait_until
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright

@@ -13,6 +13,7 @@ from pillarbox import Pillarbox, compose, installation, send, subjects_of, wait_
 pytestmark = pytest.mark.flow
 
 TENANT = "Temporary inboxes"
+MAILS = 2000
 
 
 class Sender(threading.Thread):
@@ -78,12 +79,12 @@ def test_every_acknowledged_mail_is_there_once_when_each_process_is_killed_in_tu
 
         def disturb(senders: list[Sender]) -> None:
             for number, victim in enumerate(victims, start=1):
-                goal = number * 5000 // (len(victims) + 1)
+                goal = number * MAILS // (len(victims) + 1)
                 wait_until(lambda goal=goal: accepted_by(senders) >= goal, "mail goes on", 120)
                 pillarbox.kill_child(victim)
 
-        accepted = send_while(pillarbox, inbox.address, 5000, disturb)
-        assert len(accepted) == 5000
+        accepted = send_while(pillarbox, inbox.address, MAILS, disturb)
+        assert len(accepted) == MAILS
         assert_all_arrived_once(pillarbox, inbox.address, accepted)
 
 
@@ -93,11 +94,11 @@ def test_every_acknowledged_mail_is_there_once_when_everything_is_killed_at_once
         inbox = pillarbox.create_inbox()
 
         def disturb(senders: list[Sender]) -> None:
-            for goal in (1000, 2500, 4000):
+            for goal in (MAILS // 5, MAILS // 2, MAILS * 4 // 5):
                 wait_until(lambda goal=goal: accepted_by(senders) >= goal, "mail goes on", 120)
                 pillarbox.kill()
                 wait_until(lambda: not pillarbox.children(), "nothing outlives it", 30)
                 pillarbox.start()
 
-        accepted = send_while(pillarbox, inbox.address, 5000, disturb)
+        accepted = send_while(pillarbox, inbox.address, MAILS, disturb)
         assert_all_arrived_once(pillarbox, inbox.address, accepted)

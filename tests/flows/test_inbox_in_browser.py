@@ -257,8 +257,8 @@ def test_picture_on_the_web_is_fetched_by_us_once_it_is_asked_for(
 
         page.get_by_role("link", name="Show pictures").click()
         picture = page.frame_locator("iframe").locator("img")
-        wait_until(lambda: picture.evaluate("image => image.naturalWidth") == 40, "it is shown")
         expect(page.get_by_text("Pictures come through Pillarbox")).to_be_visible()
+        expect(picture).to_have_js_property("naturalWidth", 40)
         assert sender.asked == ["/open.png?who=you"]
         assert all(url.startswith((pillarbox.url, "data:", "about:")) for url in asked)
         (headers,) = sender.headers

@@ -45,32 +45,33 @@ def ask(pillarbox: Pillarbox, work: Callable[[Services], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def differences(pillarbox: Pillarbox) -> tuple[int, int, int]:
+async def find_differences(services: Services) -> tuple[int, int, int]:
     """Messages stored, and those of them that the index lacks, and those that it has too many."""
-
-    async def compare(services: Services) -> tuple[int, int, int]:
-        stored = indexed = lacking = 0
-        for mailbox in await services.database.fetch("select id from mailbox"):
-            rows = await services.database.fetch(
-                "select id from message where mailbox_id = $1", mailbox["id"]
-            )
-            there = {row["id"] for row in rows}
-            try:
-                held = await services.search_index.message_ids(mailbox["id"])
-            except IndexBroken:  # it is about to be rebuilt
-                held = set()
-            stored += len(there)
-            lacking += len(there - held)
-            indexed += len(held - there)
-        return stored, lacking, indexed
-
-    return ask(pillarbox, compare)
+    stored = indexed = lacking = 0
+    for mailbox in await services.database.fetch("select id from mailbox"):
+        rows = await services.database.fetch(
+            "select id from message where mailbox_id = $1", mailbox["id"]
+        )
+        there = {row["id"] for row in rows}
+        try:
+            held = await services.search_index.message_ids(mailbox["id"])
+        except IndexBroken:  # it is about to be rebuilt
+            held = set()
+        stored += len(there)
+        lacking += len(there - held)
+        indexed += len(held - there)
+    return stored, lacking, indexed
 
 
 def wait_until_it_agrees(pillarbox: Pillarbox, count: int) -> None:
-    waiting = '"search_waiting_events": 0'
-    wait_until(lambda: waiting in pillarbox.run("status", "--json"), "all is indexed", 120)
-    wait_until(lambda: differences(pillarbox) == (count, 0, 0), "the index agrees", 60)
+    async def look_again(services: Services) -> None:
+        async with asyncio.timeout(180):
+            while True:
+                if await find_differences(services) == (count, 0, 0):
+                    return
+                await asyncio.sleep(0.1)
+
+    ask(pillarbox, look_again)
 
 
 class Mail(threading.Thread):

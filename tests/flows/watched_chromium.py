@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from browser import ARGUMENTS, PROGRAM
+from chromium_program import ARGUMENTS, PROGRAM
 from playwright.sync_api import BrowserContext, Dialog, Frame, Page, sync_playwright
 
 HOSTILE_DOMAIN = ".hostile.test"

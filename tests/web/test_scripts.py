@@ -1,7 +1,6 @@
 """What the scripts add, in a browser, under the policy that pages are served with."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
+from chromium_program import ARGUMENTS, PROGRAM
 from conditions import SCRIPTS_RAN
 from litestar import Litestar, get
 from litestar.testing import TestClient
@@ -87,10 +87,7 @@ def site() -> Site:
 @pytest.fixture
 async def browser_page(site: Site) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         page = await browser.new_page()
         page.on("pageerror", lambda error: site.complaints.append(str(error)))
         page.on(

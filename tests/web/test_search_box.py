@@ -1,10 +1,10 @@
 """The search box as a combobox, by keyboard and by pointer, in a browser under our policy."""
 
-import shutil
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from chromium_program import ARGUMENTS, PROGRAM
 from conditions import SCRIPTS_RAN
 from page_samples import ASSETS, FixedClock, make_pages
 from playwright.async_api import Page, Route, async_playwright, expect
@@ -60,10 +60,7 @@ def site() -> Site:
 @pytest.fixture
 async def page(site: Site) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         page = await browser.new_page()
         await page.route("**/*", site.answer)
         await page.goto(_URL)
