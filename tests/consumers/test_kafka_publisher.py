@@ -148,6 +148,7 @@ async def test_event_is_a_record_in_the_form_of_the_api_with_its_tenant(
 async def test_tenant_has_one_partition_and_its_events_keep_their_order(
     services: Services, cluster: KafkaCluster, topic: str, publisher: KafkaPublisher
 ) -> None:
+    publisher.answer_seconds = 30
     await tell(services, 1200, [*TENANTS, None])
     async with running(services, publisher):
         await wait_until_read(services)
@@ -205,7 +206,7 @@ def without_repetition(records: Sequence[Message]) -> list[int]:
 async def test_log_keeps_what_comes_while_brokers_are_away(
     services: Services, cluster: KafkaCluster, topic: str, publisher: KafkaPublisher
 ) -> None:
-    publisher.answer_seconds = 0.3
+    publisher.answer_seconds = 10
 
     async def errors_rose() -> bool:
         return publisher.publish_errors.values()[()] > 600
@@ -215,6 +216,7 @@ async def test_log_keeps_what_comes_while_brokers_are_away(
         await wait_until_read(services)
         before = await position(services)
         cluster.go_away()
+        publisher.answer_seconds = 0.3
         await tell(services, 600, TENANTS[:1])
         await eventually(errors_rose)
         assert await position(services) == before

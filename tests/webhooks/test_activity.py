@@ -19,7 +19,7 @@ async def read(hooks: Hooks) -> Overdue:
 async def test_delivery_is_late_from_when_it_was_due_until_it_is_under_way(
     hooks: Hooks, clock: MovableClock
 ) -> None:
-    await hooks.add(1)
+    await hooks.add(8443)
     assert await read(hooks) == NOTHING
     due_at = clock.now()
     await hooks.tell(3)
