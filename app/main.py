@@ -65,6 +65,7 @@ from app.web.callbacks.inbound import receive_message
 from app.web.callbacks.token import ProviderToken
 from app.web.compression import compress_pages
 from app.web.cookies import SessionCookies
+from app.web.given import give_in_turn
 from app.web.guards import Guard, granted, signed_in
 from app.web.mta_sts import show_policy
 from app.web.pages.design import show_design
@@ -308,7 +309,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "lists": ListPages(services.database, services.feed, environment),
         "messages": MessagePages(services.reading, services.blobs, services.links),
     }
-    return Litestar(
+    app = Litestar(
         handlers,
         dependencies={
             **{name: _given(part) for name, part in parts.items()},
@@ -341,6 +342,8 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         request_max_body_size=2 * services.settings.smtp_max_message_bytes,
         logging_config=None,
     )
+    give_in_turn(app)
+    return app
 
 
 def _lifespan(services: Services, *, with_spool: bool) -> Any:

@@ -168,7 +168,7 @@ class ConsumerRunner:
             limit,
             replay.last_position,
         )
-        is_last = len(events) < limit
+        is_last = len(events) < limit or events[-1].position == replay.last_position
         position = replay.last_position if is_last else events[-1].position
 
         async def settle(connection: Connection) -> None:

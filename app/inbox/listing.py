@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from app.core.errors import InvalidInput
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database, Record
@@ -23,16 +25,15 @@ ROW_COLUMNS = """message.id, message.mailbox_id, mailbox.address as mailbox_addr
 EVERYTHING = View()
 
 
-@dataclass(frozen=True, slots=True)
-class LabelView:
+class LabelView(Struct, frozen=True):
     id: UUID
     name: str
     colour: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One line of a list."""
+class MessageRow(Struct, frozen=True):
+    """One line of a list. Fifty are made for a page and looked up by all their values, which a
+    struct is quicker at than a dataclass."""
 
     id: UUID
     mailbox_id: UUID

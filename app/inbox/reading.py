@@ -36,8 +36,7 @@ class AttachmentView:
     storage_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageView(MessageRow):
+class MessageView(MessageRow, frozen=True):
     """A message as its page and the API show it. `html` is as it came, not sanitised;
     `authentication` is None until the message was checked."""
 

@@ -10,6 +10,7 @@ from admin_samples import make_admin_pages
 from domain_page_samples import make_domain_pages
 from event_page_samples import make_event_pages
 from markupsafe import Markup
+from msgspec import structs
 from trace_page_samples import make_trace_pages
 from webhook_page_samples import make_webhook_pages
 
@@ -70,7 +71,7 @@ def make_row(**changes: Any) -> MessageRow:
         ticket_id=None,
         labels=(),
     )
-    return replace(row, **changes)
+    return structs.replace(row, **changes)
 
 
 def make_hostile_row() -> MessageRow:
@@ -89,7 +90,7 @@ def make_message(row: MessageRow, **changes: Any) -> MessageView:
         AttachmentView(uuid4(), name, kind, 1500, is_inline=False, content_id="", storage_key="k")
         for name, kind in (("notes.pdf", "application/pdf"), (HOSTILE, HOSTILE), ("", ""))
     ]
-    values = {name: getattr(row, name) for name in MessageRow.__slots__}
+    values = {name: getattr(row, name) for name in MessageRow.__struct_fields__}
     values |= {
         "tenant_id": UUID(int=1),
         "trace_id": UUID(int=2),

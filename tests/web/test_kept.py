@@ -1,9 +1,9 @@
 """Parts are kept as they were drawn, and drawn anew when anything of them has changed."""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
+from msgspec import structs
 from page_samples import NOW, FixedClock, make_hostile_row, make_row
 
 from app.inbox.listing import LabelView
@@ -34,12 +34,12 @@ def test_kept_rows_are_what_the_template_draws_whatever_changed() -> None:
     row = make_row()
     variants = [
         row,
-        replace(row, is_read=True),
-        replace(row, is_starred=True),
-        replace(row, subject="Another"),
-        replace(row, labels=(LabelView(row.id, "Bills", "red"),)),
+        structs.replace(row, is_read=True),
+        structs.replace(row, is_starred=True),
+        structs.replace(row, subject="Another"),
+        structs.replace(row, labels=(LabelView(row.id, "Bills", "red"),)),
         make_hostile_row(),
-        replace(row, received_at=row.received_at - timedelta(days=400)),
+        structs.replace(row, received_at=row.received_at - timedelta(days=400)),
     ]
     for _ in range(2):
         for base_url, view in (("/inbox", View(folder="inbox")), ("/t/x", None)):

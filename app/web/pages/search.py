@@ -1,7 +1,6 @@
 """Searching one's own mail: the page, suggestions while typing, and searches that are kept."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,6 +8,7 @@ from uuid import UUID
 from litestar import Request, Router, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect, Template
+from msgspec import structs
 
 from app.access.grants import Grant
 from app.access.permissions import Permission
@@ -140,7 +140,7 @@ async def _mark(
             snippet = text.cut(texts.get(row.id, ""), _SNIPPET_CHARACTERS) or snippet
         name = keep_printable(row.from_name or row.from_address)
         marked.append(
-            replace(
+            structs.replace(
                 row,
                 from_name=sender.mark(name),
                 subject=subject.mark(keep_printable(row.subject)),
