@@ -10,26 +10,26 @@ from app.web.given import give_in_turn
 
 
 async def test_dependencies_are_looked_up_by_the_task_of_the_request() -> None:
-    names: list[str] = []
+    tasks: list[object] = []
 
-    def note() -> str:
-        task = asyncio.current_task()
-        names.append(task.get_name() if task else "")
-        return "x"
+    def provide() -> Provide:
+        def note() -> str:
+            tasks.append(asyncio.current_task())
+            return "x"
 
-    async def handler(one: str, two: str, three: str) -> str:
-        task = asyncio.current_task()
-        names.append(task.get_name() if task else "")
+        return Provide(note, sync_to_thread=False)
+
+    @get("/")
+    async def answer(one: str, two: str, three: str) -> str:
+        tasks.append(asyncio.current_task())
         return one + two + three
 
     app = Litestar(
-        [get("/")(handler)],
-        dependencies={
-            name: Provide(note, sync_to_thread=False) for name in ("one", "two", "three")
-        },
+        [answer],
+        dependencies={name: provide() for name in ("one", "two", "three")},
     )
     give_in_turn(app)
     async with AsyncTestClient(app) as client:
         assert (await client.get("/")).text == "xxx"
-    assert len(names) == 4
-    assert len(set(names)) == 1
+    assert len(tasks) == 4
+    assert len(set(tasks)) == 1

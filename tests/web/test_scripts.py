@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +12,7 @@ from chromium_program import ARGUMENTS, PROGRAM
 from conditions import SCRIPTS_RAN
 from litestar import Litestar, get
 from litestar.testing import TestClient
+from msgspec import structs
 from page_samples import ASSETS, INBOX, NOW, FixedClock, make_pages, make_row
 from playwright.async_api import Page, Request, Route, async_playwright, expect
 
@@ -226,7 +226,8 @@ async def test_keys_act_on_the_row_that_has_the_focus(site: Site, browser_page: 
     site.put("/inbox", "inbox", rows=rows)
     site.streams = [""]
     await open_page(browser_page, f"{_ORIGIN}/inbox")
-    starred, read = replace(rows[0], is_starred=True), replace(rows[0], is_read=True)
+    starred = structs.replace(rows[0], is_starred=True)
+    read = structs.replace(rows[0], is_read=True)
     await browser_page.keyboard.press("j")
     for key, action, unread, answer in (
         ("s", "star", "21", changes(rows=[starred], unread=21)),

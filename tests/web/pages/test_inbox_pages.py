@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 from application import serving
 from litestar import Request
 from mailroom import Mailroom
+from msgspec import structs
 
 from app.eventlog.read import last_position
 from app.inbox.listing import Access, MessageRow
@@ -225,4 +226,4 @@ async def test_label_goes_and_its_messages_stay_when_it_is_deleted(signed_in: Si
     assert (await signed_in.post(f"/inbox/labels/{theirs.id}/delete")).status_code == 404
     assert (await signed_in.client.post(f"/inbox/labels/{label.id}/delete")).status_code == 403
     assert (await signed_in.post(f"/inbox/labels/{label.id}/delete")).status_code == 303
-    assert await signed_in.mailroom.rows() == [replace(row, labels=()) for row in rows]
+    assert await signed_in.mailroom.rows() == [structs.replace(row, labels=()) for row in rows]
