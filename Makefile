@@ -84,7 +84,7 @@ soak-log: $(INSTALLED_DEV) ## kill writers and readers of the event log for two 
 	@$(BIN)/python -m tests.benchmarks.log_chaos $(ARGS)
 
 screenshots: $(INSTALLED_DEV) chromium ## pictures of every page into docs/screenshots
-	@$(BIN)/python tests/flows/screenshots.py
+	@PYTHONPATH=tests $(BIN)/python tests/flows/screenshots.py
 
 lock: $(UV) ## choose versions anew and write both lock files
 	@$(COMPILE) --group dev --upgrade -o requirements-dev.lock
