@@ -45,9 +45,9 @@
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   addEventListener("pageshow", ({ persisted }) => persisted && refresh());
 
-  // The server said the exact times in UTC.
+  // The server said the exact times in UTC; some stay so, as they are said to the millisecond.
   const localise = () => {
-    for (const element of document.querySelectorAll("time:not([data-age], [data-left])")) write(element, exactly(new Date(element.dateTime)));
+    for (const element of document.querySelectorAll("time:not([data-age], [data-left], [data-utc])")) write(element, exactly(new Date(element.dateTime)));
   };
   localise();
   document.addEventListener("htmx:finally:swap", ({ detail: { ctx } }) => ctx.target?.id === "main" && localise());

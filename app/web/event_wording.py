@@ -95,6 +95,12 @@ WORDINGS: Mapping[str, tuple[EventGroup, str]] = {
 }
 
 _NAMES: Mapping[str, str] = {"source": "by", "actor": "by", "size_bytes": "", "is_read": "read"}
+_ACTORS: Mapping[str, str] = {
+    "user": "a person",
+    "key": "an API key",
+    "operator": "the command line",
+    "system": "Pillarbox itself",
+}
 
 
 def types_of(group: EventGroup) -> Sequence[str]:
@@ -129,5 +135,7 @@ def _describe(name: str, value: Any) -> str:
         words = "yes" if value else "no"
     else:
         words = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if name == "actor":
+        words = _ACTORS.get(words, words)
     name = name.removeprefix("is_").replace("_", " ") if name not in _NAMES else _NAMES[name]
     return f"{name} {words.replace('_', ' ')}".strip()

@@ -58,6 +58,8 @@ def test_type_of_another_version_is_spelled_out() -> None:
         ({"reason": "by_user", "sampled_out": 0, "earlier": None}, "reason by user, sampled out 0"),
         ({"scopes": ["messages:read", "admin"]}, "scopes messages:read admin"),
         ({"vouched": False}, "vouched no"),
+        ({"actor": "user", "actor_id": "x"}, "by a person"),
+        ({"actor": "operator"}, "by the command line"),
         ({}, ""),
     ],
 )

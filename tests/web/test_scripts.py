@@ -1,6 +1,7 @@
 """What the scripts add, in a browser, under the policy that pages are served with."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from types import SimpleNamespace
@@ -375,6 +376,16 @@ async def test_script_says_times_in_the_words_of_the_server(site: Site, browser_
         for moment in moments
         for words in (describe_age(moment, NOW), describe_time_left(moment, NOW))
     ]
+
+
+async def test_way_of_a_mail_keeps_the_times_that_it_says_to_the_millisecond(
+    site: Site, browser_page: Page
+) -> None:
+    site.put("/trace/1", "way of delivered mail")
+    await open_page(browser_page, f"{_ORIGIN}/trace/1")
+    said = await browser_page.locator(".trace time").all_inner_texts()
+    assert said
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", moment) for moment in said), said
 
 
 async def test_address_is_copied_and_said_so(site: Site, browser_page: Page) -> None:
