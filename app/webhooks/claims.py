@@ -13,7 +13,7 @@ from uuid import UUID
 from app.core.ids import Ids
 from app.storage.db.database import Database
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 """Longer than a call can take, with the time to note what came of it."""
 PLACES_PER_ENDPOINT = 4
 

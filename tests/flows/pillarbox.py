@@ -113,6 +113,12 @@ class Pillarbox:
         wait_until(lambda: self.accepts(inbox.address), "the new address is accepted", 10)
         return inbox
 
+    def is_ready(self) -> bool:
+        """Whether the web process answers, and reaches all that it needs."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/api/v1/ready", timeout=30).status_code == 200
+        return False
+
     def accepts(self, address: str) -> bool:
         with contextlib.suppress(OSError, smtplib.SMTPException), self.connect() as client:
             client.ehlo("client.example.org")

@@ -56,6 +56,7 @@ def send_while(pillarbox: Pillarbox, address: str, count: int, disturb: Disturb)
 
 
 def assert_all_arrived_once(pillarbox: Pillarbox, address: str, accepted: list[str]) -> None:
+    wait_until(pillarbox.is_ready, "what was killed is back")
     key = pillarbox.run("key", "create", "--tenant", TENANT, "--scope", "messages:read")
     expected = {f"mail {number}" for number in accepted}
     wait_until(

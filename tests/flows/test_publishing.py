@@ -27,8 +27,11 @@ def test_worker_publishes_what_happens_and_counts_it() -> None:
 
 
 def published(port: int) -> float:
-    """By the worker's own count, while no event failed."""
-    text = httpx.get(f"http://127.0.0.1:{port + 1}/metrics").text
+    """By the worker's own count, while no event failed; 0 until it counts."""
+    try:
+        text = httpx.get(f"http://127.0.0.1:{port + 1}/metrics").text
+    except httpx.ConnectError:
+        return 0
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("mail_"))
     assert float(figures["mail_ingest_kafka_publish_errors_total"]) == 0
     return float(figures["mail_ingest_kafka_published_total"])

@@ -15,8 +15,8 @@ from pillarbox import compose, installation, send, wait_until
 pytestmark = pytest.mark.flow
 
 _MAILS = 300
-# A call that was cut off is made again when its lease of a minute is over.
-_LONGEST_SECONDS = 120
+# A call that was cut off is made again when its lease of half a minute is over.
+_LONGEST_SECONDS = 90
 
 
 @dataclass

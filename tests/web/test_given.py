@@ -6,7 +6,7 @@ from litestar import Litestar, get
 from litestar.di import Provide
 from litestar.testing import AsyncTestClient
 
-from app.web.given import give_in_turn
+from app.web.given import Given, give_in_turn
 
 
 async def test_dependencies_are_looked_up_by_the_task_of_the_request() -> None:
@@ -20,7 +20,7 @@ async def test_dependencies_are_looked_up_by_the_task_of_the_request() -> None:
         return Provide(note, sync_to_thread=False)
 
     @get("/")
-    async def answer(one: str, two: str, three: str) -> str:
+    async def answer(one: Given[str], two: Given[str], three: Given[str]) -> str:
         tasks.append(asyncio.current_task())
         return one + two + three
 
