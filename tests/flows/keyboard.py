@@ -1,6 +1,6 @@
 """A person who has a keyboard and nothing else."""
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 _STOPS = 90
 _IS_FOCUSED = "element => element === document.activeElement"
@@ -38,6 +38,12 @@ def choose(page: Page, group: Locator, wanted: Locator) -> None:
             return
         page.keyboard.press("ArrowDown")
     assert wanted.is_checked()
+
+
+def type_at_once(page: Page, text: str) -> None:
+    """Into the field that a page has put the focus into, once it has."""
+    expect(page.locator("input:focus")).to_have_count(1)
+    page.keyboard.type(text)
 
 
 def write(page: Page, field: Locator, text: str) -> None:

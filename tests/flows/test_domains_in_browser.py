@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from browser import create_account, sign_in
 from dns_server import Zone, serving_dns_beside
-from keyboard import use
+from keyboard import type_at_once, use
 from pillarbox import Pillarbox, installation, wait_until
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -59,8 +59,7 @@ def test_domain_is_added_and_verified_by_keyboard_alone(
     page.goto(f"{pillarbox.url}/admin/domains")
     use(page, page.get_by_role("link", name="Add a domain"))
     page.wait_for_url("**/new")
-    expect(page.locator("[name=name]")).to_be_focused()
-    page.keyboard.type(name)
+    type_at_once(page, name)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.get_by_text("Not verified yet")).to_be_visible()

@@ -16,7 +16,7 @@ from browser import (
     wait_for_scripts,
     write_mail,
 )
-from keyboard import use
+from keyboard import type_at_once, use
 from pillarbox import Pillarbox, installation, wait_until
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -41,7 +41,7 @@ def test_everything_can_be_done_by_keyboard_alone(pillarbox: Pillarbox, page: Pa
     account = create_account(pillarbox, "keyboard")
     press = page.keyboard.press
     page.goto(f"{pillarbox.url}/inbox")
-    page.keyboard.type(account.email)  # the field has the focus already
+    type_at_once(page, account.email)
     press("Enter")
     use(page, page.get_by_role("link", name="the mail is in the outbox"))
     use(page, page.locator("#main li").get_by_role("link").first)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from accessibility import find_faults
 from browser import Account, create_account, open_new_inbox, sign_in, wait_for_scripts
-from keyboard import choose, tick, use, write
+from keyboard import choose, tick, type_at_once, use, write
 from pillarbox import Inbox, Pillarbox, compose, installation, send, wait_until
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
@@ -81,7 +81,7 @@ def test_webhook_is_added_tried_out_and_removed(pillarbox: Pillarbox, page: Page
     open_section(page, pillarbox, "Webhooks")
     page.goto(f"{pillarbox.url}/admin/webhooks/new")
     wait_for_scripts(page)
-    page.keyboard.type("http://127.0.0.1:8080/hooks")
+    type_at_once(page, "http://127.0.0.1:8080/hooks")
     use(page, page.get_by_text("Only some events"))
     tick(page, page.get_by_label("Mail arrived"))
     page.keyboard.press("Enter")
@@ -103,7 +103,7 @@ def test_people_are_invited_changed_and_removed(pillarbox: Pillarbox, page: Page
     open_section(page, pillarbox, "Users")
     use(page, link(page, "Invite someone"))
     page.wait_for_url("**/users/new")
-    page.keyboard.type(email)  # the field has the focus already
+    type_at_once(page, email)
     choose(page, page.locator("[name=role]"), role(page, "admin"))
     use(page, button(page, "Invite"))
     expect(heading(page, f"{email} may sign in now")).to_be_visible()
@@ -134,7 +134,7 @@ def test_key_is_made_copied_rotated_and_revoked(pillarbox: Pillarbox, page: Page
     open_section(page, pillarbox, "API keys")
     use(page, link(page, "Make a key").first)
     page.wait_for_url("**/keys/new")
-    page.keyboard.type("Billing")
+    type_at_once(page, "Billing")
     tick(page, page.locator("[name=scopes]:checked").last)
     use(page, button(page, "Make the key"))
     first = copy_key(page)
@@ -238,14 +238,14 @@ def test_code_signs_in_here_and_other_browsers_are_signed_out(
     other = chromium.new_context()
     elsewhere = other.new_page()
     elsewhere.goto(f"{pillarbox.url}/inbox")
-    elsewhere.keyboard.type(owner.email)  # the field has the focus already
+    type_at_once(elsewhere, owner.email)
     elsewhere.keyboard.press("Enter")
     expect(heading(elsewhere, "Look into your mail")).to_be_visible()
     page.goto(f"{pillarbox.url}/outbox")
     use(page, page.locator("#main li", has_text=owner.email).get_by_role("link").first)
     code = re.search(r"\b\d{3} ?\d{3}\b", page.locator("#main").inner_text())
     assert code
-    elsewhere.keyboard.type(code[0])
+    type_at_once(elsewhere, code[0])
     elsewhere.keyboard.press("Enter")
     elsewhere.wait_for_url("**/inbox")
 
