@@ -15,25 +15,35 @@ def refuse_unknown_query(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """A guard. Raises `ValidationException`, which names each parameter that the route does not
-    take and those that it does."""
-    given = frozenset(connection.query_params)
+    take, with those that it does, and each that was given more often than it can be."""
+    given = connection.query_params
     if not given:
         return
-    taken = _query_names(handler.parsed_fn_signature, handler.resolve_dependencies())
-    if unknown := sorted(given - taken):
-        there_is = f"There are: {', '.join(sorted(taken))}." if taken else "There are none here."
-        message = f"No such parameter. {there_is}"
+    taken = _find_parameters(handler.parsed_fn_signature, handler.resolve_dependencies())
+    there_is = f"There are: {', '.join(sorted(taken))}." if taken else "There are none here."
+    faults = dict.fromkeys(given.keys() - taken.keys(), f"No such parameter. {there_is}")
+    for name in given.keys() & taken.keys():
+        if not taken[name] and len(given.getall(name)) > 1:
+            faults[name] = "This can be given once."
+    if faults:
         raise ValidationException(
-            extra=[{"message": message, "key": name, "source": "query"} for name in unknown]
+            extra=[
+                {"message": faults[name], "key": name, "source": "query"} for name in sorted(faults)
+            ]
         )
 
 
-def _query_names(signature: ParsedSignature, dependencies: Mapping[str, Provide]) -> set[str]:
-    """What a function takes from the query, itself or through what it depends on."""
-    names: set[str] = set()
+def _find_parameters(
+    signature: ParsedSignature, dependencies: Mapping[str, Provide]
+) -> dict[str, bool]:
+    """What a function takes from the query, itself or through what it depends on; and whether it
+    takes several of it."""
+    found: dict[str, bool] = {}
     for name, field in signature.parameters.items():
         if isinstance(field.kwarg_definition, QueryParameter):
-            names.add(str(field.kwarg_definition.name))
+            kinds = (field, *field.inner_types)
+            several = any(kind.is_non_string_sequence for kind in kinds)
+            found[str(field.kwarg_definition.name)] = several
         elif provider := dependencies.get(name):
-            names |= _query_names(provider.parsed_fn_signature, dependencies)
-    return names
+            found |= _find_parameters(provider.parsed_fn_signature, dependencies)
+    return found

@@ -67,6 +67,17 @@ async def test_mistyped_parameter_is_named_and_not_passed_over(
     assert (await web.get("/api/v1/messages?limt=5")).status_code == 401
 
 
+async def test_parameter_that_is_given_twice_is_refused_unless_it_may_be(
+    web: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await web.get("/api/v1/search?q=a&cursor=b&cursor=", headers=headers)
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert fault["parameter"] == "cursor"
+    query = "type=ingest.received&type=webhook.*"
+    assert (await web.get(f"/api/v1/events?{query}", headers=headers)).status_code == 200
+
+
 async def test_limit_of_a_key_is_told_and_holds(
     narrow: httpx.AsyncClient, mailroom: Mailroom, headers: dict[str, str]
 ) -> None:
