@@ -1,9 +1,11 @@
 """One message: what its page shows, its neighbours, and that it was read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from app.core.errors import NotFound
 from app.core.ids import Ids

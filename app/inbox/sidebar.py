@@ -1,7 +1,8 @@
 """What stands around a list: where one can go, and how much is unread."""
 
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from app.inbox.listing import LabelView
 from app.storage.db.database import Database
@@ -10,23 +11,20 @@ MAX_COUNTED = 1000
 _MAX_MAILBOXES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class MailboxView:
+class MailboxView(Struct, frozen=True):
     id: UUID
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """`unread` is of the inbox and stops at `MAX_COUNTED`."""
 
     unread: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sidebar:
-    """`position` is that of the log
-    before anything else was read. Of mailboxes the first hundred are listed."""
+class Sidebar(Struct, frozen=True):
+    """`position` is that of the log before anything else was read. Of mailboxes the first hundred
+    are listed."""
 
     position: int
     counts: Counts

@@ -1,11 +1,13 @@
 """What a list shows of the mail that somebody may see."""
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Folder(StrEnum):
@@ -21,8 +23,7 @@ ALL_MAIL = "all"
 """Stands for inbox and archive together."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A choice of messages. Without a folder, starred mail and labels reach into all but the
     trash; a view that names nothing at all shows every message."""
 

@@ -15,13 +15,14 @@ from app.web.assets import Assets
 from app.web.kept import keep_part, keep_rows
 
 TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
+_CSRF_FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')
 
 
 def create_environment(clock: Clock, assets: Assets) -> Environment:
     """The environment that renders every template; escaping is always on.
 
-    Templates see `asset(name)`, `icon(name)`, `granted(request)`,
-    `session_of(request)` and `draw_rows(rows, base_url, view, may_write)`, and the filters
+    Templates see `asset(name)`, `icon(name)`, `granted(request)`, `session_of(request)`,
+    `csrf_field(csrf_token)` and functions that draw what is kept (`draw_...`), and the filters
     `age`, `time_left`, `exact`, `moment`, `day`, `iso`, `duration`, `size`, `counted`, `capped`,
     `printable`, `prose` and `file_icon`. An undefined variable raises.
     """
@@ -38,6 +39,7 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "icon": assets.icon,
         "granted": list_granted,
         "session_of": find_session,
+        "csrf_field": draw_csrf_field,
     }
     environment.filters |= {
         "age": lambda moment: draw_age(moment, clock.now()),
@@ -55,17 +57,21 @@ def create_environment(clock: Clock, assets: Assets) -> Environment:
         "file_icon": choose_file_icon,
     }
     environment.globals |= {
+        "draw_rail": keep_part(
+            environment,
+            "_rail.html",
+            *("signed_in_as", "may_sign_out", "section", "may", "anybody"),
+        ),
+        "draw_keys": keep_part(environment, "_keys.html", "signed_in"),
+        "draw_scripts": keep_part(environment, "_scripts.html"),
+        "draw_search_box": keep_part(environment, "search/_box.html", "q", "search_mailbox"),
         "draw_rows": keep_rows(
             environment, clock, lambda moment: describe_age(moment, clock.now())
         ),
         "draw_folders": keep_part(
             environment,
             "inbox/_folders.html",
-            "view",
-            "mailboxes",
-            "labels",
-            "counts",
-            "tenant_name",
+            *("view", "mailboxes", "labels", "counts", "tenant_name"),
         ),
         "draw_toolbar": keep_part(
             environment,
@@ -88,6 +94,14 @@ def list_granted(request: Request[Any, Any, Any] | None) -> frozenset[str]:
 def find_session(request: Request[Any, Any, Any] | None) -> Session | None:
     """Whom the guard found; None for visitors, and where it was not asked."""
     return request.scope.get("user") if request is not None else None
+
+
+def draw_csrf_field(csrf_token: object) -> Markup:
+    """What a form carries to prove that it is ours. Nothing on a page that gives no token, where
+    the framework has a function of its own under that name."""
+    if not isinstance(csrf_token, str):
+        return Markup("")
+    return _CSRF_FIELD.format(csrf_token)
 
 
 # Names of our own: strftime's change with the locale of the process.

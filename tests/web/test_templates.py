@@ -320,7 +320,7 @@ def test_notice_can_be_taken_back_without_script(environment: Environment) -> No
 
 def test_page_takes_the_theme_that_was_chosen(environment: Environment) -> None:
     for theme, expected in (("dark", "dark"), ("light", "light"), ('"><b>', None), ("", None)):
-        request = SimpleNamespace(cookies={"theme": theme} if theme else {})
+        request = SimpleNamespace(cookies={"theme": theme} if theme else {}, scope={})
         tree = parse(environment, _PAGES["start"], request=request)
         assert tree.css_first("html").attributes.get("data-theme") == expected
 
