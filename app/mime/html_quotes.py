@@ -1,5 +1,6 @@
 """The quoted end of HTML mail, folded."""
 
+import re
 from dataclasses import dataclass, field
 
 from app.mime.html_text import html_to_text
@@ -87,7 +88,7 @@ class _Outline:
         self._last_seen = end
 
     def _see_text(self, start: int, text: str, element: _Element) -> None:
-        if html_to_text(text[:_LINE_CHARS]):
+        if _WORD.match(text) or html_to_text(text[:_LINE_CHARS]):
             if self._begins_quotation(start, text):
                 self._mark(start, element)
             self._see(start, start + len(text))
@@ -110,6 +111,8 @@ class _Outline:
             self._candidates.append((start, element, False))
 
 
+# What begins so is seen for sure, as most text does; the rest may be nothing but blanks.
+_WORD = re.compile(r"\s*+\w")
 _MAX_TRIES = 50
 _LINE_CHARS = 200
 _WINDOW = 4000
