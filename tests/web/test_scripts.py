@@ -348,7 +348,7 @@ async def test_theme_is_kept_when_it_was_chosen(site: Site, browser_page: Page) 
         await button.click()
         await expect(root).to_have_attribute("data-theme", theme)
         assert await browser_page.evaluate("document.cookie") == f"theme={theme}"
-        site.put("/", "start", request=SimpleNamespace(cookies={"theme": theme}))
+        site.put("/", "start", request=SimpleNamespace(cookies={"theme": theme}, scope={}))
         await browser_page.reload()
         await browser_page.locator(SCRIPTS_RAN).wait_for(state="attached")
         await expect(button).to_have_accessible_name(f"Theme: {theme}")

@@ -173,7 +173,7 @@ def test_arrival_is_the_row_of_the_list_and_the_new_count(environment: Environme
     row = make_row()
     arrival = environment.get_template("messages/_arrival.html")
     tree = LexborHTMLParser(arrival.render(row=row, base_url="/t/tok", inbox=INBOX))
-    assert tree.css_first("li").attributes["class"] == "row unread"
+    assert tree.css_first("li").attributes["class"] == "row unread filed"
     assert tree.css_first("li a").attributes["href"] == f"/t/tok/m/{row.id}"
     assert tree.css_first("#count").text() == "3 messages"
     tree = LexborHTMLParser(arrival.render(row=row, base_url="/inbox", counts=Counts(1000)))
@@ -186,7 +186,7 @@ def test_change_is_the_row_or_its_end(environment: Environment) -> None:
     change = environment.get_template("messages/_change.html")
     values = {"base_url": "/inbox", "message_id": row.id, "counts": Counts(0)}
     tree = LexborHTMLParser(change.render(row=row, **values))
-    assert tree.css_first("li").attributes["class"] == "row"
+    assert tree.css_first("li").attributes["class"] == "row filed"
     assert tree.css_first("#unread-count").text() == ""
     tree = LexborHTMLParser(change.render(row=None, **values))
     assert tree.css_first("li").attributes == {"id": f"m-{row.id}", "hx-swap-oob": "delete"}
