@@ -88,7 +88,7 @@ class _Outline:
         self._last_seen = end
 
     def _see_text(self, start: int, text: str, element: _Element) -> None:
-        if _WORD.match(text) or html_to_text(text[:_LINE_CHARS]):
+        if _WORD.match(text, 0, _LINE_CHARS) or html_to_text(text[:_LINE_CHARS]):
             if self._begins_quotation(start, text):
                 self._mark(start, element)
             self._see(start, start + len(text))

@@ -65,6 +65,15 @@ def test_contrast_is_enough(above: str, below: str, least: float, theme: str) ->
     assert contrast(colour(above, theme), colour(below, theme)) >= least
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["star", "star-on", "box", "box-on", "box-some"])
+def test_picture_of_one_colour_is_seen_in_both_themes(name: str, theme: str) -> None:
+    """WCAG 2.2, 1.4.11."""
+    picture = re.search(rf"--{name}: url\(.*?'%23(\w{{6}})'", _STYLE)
+    assert picture, name
+    assert contrast(f"#{picture[1]}", colour("card", theme)) >= 3.0
+
+
 def test_browser_frame_has_the_colour_of_the_rail() -> None:
     layout = (TEMPLATE_FOLDER / "layout.html").read_text()
     frame = re.findall(r'name="theme-color" content="(#\w{6})"', layout)
