@@ -107,9 +107,7 @@ class Up:
 
     def guard_pids(self) -> set[int]:
         own = [path for path in Path("/proc").glob("[0-9]*") if is_child(path, self.process.pid)]
-        return {
-            int(path.name) for path in own if b"guard_script" in (path / "cmdline").read_bytes()
-        }
+        return {int(path.name) for path in own if b"guard_script" in command_of(path)}
 
     def all_pids(self) -> set[int]:
         children = {pid for name in ("web", "worker", "smtp") for pid in self.pids_of(name)}
@@ -125,6 +123,14 @@ class Up:
 
 def copy_cluster(cluster: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", cluster, target], check=True)
+
+
+def command_of(process: Path) -> bytes:
+    """Nothing when it has ended since it was listed."""
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def is_child(process: Path, parent: int) -> bool:
