@@ -63,6 +63,7 @@ from app.inbound.pipeline.route import Router
 from app.inbound.pipeline.store import Storekeeper
 from app.inbound.pipeline.work import WorkReport
 from app.inbox.actions import Actions
+from app.inbox.kept_lists import KeptLists
 from app.inbox.labels import Labels
 from app.inbox.pictures import RemotePictures
 from app.inbox.raw_archive import RawArchive
@@ -150,6 +151,7 @@ class Services:
     rate_limits: RateLimits
     writes: Writes
     inboxes: TemporaryInboxes
+    kept_lists: KeptLists
     reading: Reading
     traces: Traces
     actions: Actions
@@ -396,6 +398,7 @@ def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
             ttl_seconds=settings.temporary_ttl_seconds,
             max_ttl_seconds=settings.temporary_max_ttl_seconds,
         ),
+        kept_lists=KeptLists(database, clock),
         reading=reading,
         traces=Traces(database),
         actions=Actions(log, clock, ids),

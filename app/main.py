@@ -274,6 +274,7 @@ def _create(services: Services, handlers: Sequence[ControllerRouterHandler]) -> 
         "outbox": services.outbox,
         "rate_limits": services.rate_limits,
         "inboxes": services.inboxes,
+        "kept_lists": services.kept_lists,
         "reading": services.reading,
         "traces": services.traces,
         "actions": services.actions,

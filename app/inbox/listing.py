@@ -53,6 +53,9 @@ class MessageRow(Struct, frozen=True):
     ticket_id: UUID | None
     labels: tuple[LabelView, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -72,7 +75,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    rows: Sequence[MessageRow]
+    rows: tuple[MessageRow, ...]
     next_cursor: str | None
 
 
@@ -91,7 +94,7 @@ async def list_messages(
     if access.mailbox_ids is not None and not access.mailbox_ids:
         return MessagePage((), None)
     sql, arguments = page_query(access, view, before, limit + 1)
-    rows = [to_row(row) for row in await database.fetch(sql, *arguments)]
+    rows = tuple([to_row(row) for row in await database.fetch(sql, *arguments)])
     if len(rows) <= limit:
         return MessagePage(rows, None)
     return MessagePage(rows[:limit], encode_cursor(rows[limit - 1].received_at, rows[limit - 1].id))

@@ -1,4 +1,4 @@
-"""What stands around a list: where one can go, and how much is unread."""
+"""What stands around a list: where one can go, how much is unread, and what happened last."""
 
 from uuid import UUID
 
@@ -23,11 +23,11 @@ class Counts(Struct, frozen=True):
 
 
 class Sidebar(Struct, frozen=True):
-    """`position` is that of the log before anything else was read. Of mailboxes the first hundred
-    are listed."""
+    """`position` is that of the log before anything else was read, `last_event` that of the
+    tenant's newest event, and 0 without one. Of mailboxes the first hundred are listed."""
 
     position: int
-    counts: Counts
+    last_event: int
     mailboxes: tuple[MailboxView, ...]
     labels: tuple[LabelView, ...]
 
@@ -39,7 +39,7 @@ async def read_sidebar(database: Database, tenant_id: UUID) -> Sidebar:
         raise AssertionError("a select without a table gives one row")
     return Sidebar(
         position=row["position"],
-        counts=Counts(row["unread_count"]),
+        last_event=row["last_event"],
         mailboxes=tuple(MailboxView(*mailbox) for mailbox in row["mailboxes"]),
         labels=tuple(LabelView(*label) for label in row["labels"]),
     )
@@ -47,13 +47,19 @@ async def read_sidebar(database: Database, tenant_id: UUID) -> Sidebar:
 
 async def count_unread(database: Database, tenant_id: UUID) -> int:
     """Unread messages in the inbox, at most `MAX_COUNTED`."""
-    return int(await database.fetch_value(f"select {_UNREAD}", tenant_id))
+    return int(
+        await database.fetch_value(
+            f"""select count(*) from (select from message
+            where tenant_id = $1 and folder = 'inbox' and not is_read
+            limit {MAX_COUNTED}) as unread""",
+            tenant_id,
+        )
+    )
 
 
-_UNREAD = f"""(select count(*) from (select from message
-    where tenant_id = $1 and folder = 'inbox' and not is_read limit {MAX_COUNTED}) as unread)"""
 _SIDEBAR = f"""
-select (select coalesce(max(position), 0) from event) as position, {_UNREAD} as unread_count,
+select (select coalesce(max(position), 0) from event) as position,
+    (select coalesce(max(position), 0) from event where tenant_id = $1) as last_event,
     array(select (id, address) from mailbox
         where tenant_id = $1 order by address limit {_MAX_MAILBOXES}) as mailboxes,
     array(select (id, name, colour) from label

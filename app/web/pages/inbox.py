@@ -12,6 +12,7 @@ from app.access.permissions import Permission
 from app.access.sessions import Session, Sessions
 from app.core.errors import NotFound
 from app.directory.mailboxes import Mailboxes
+from app.inbox.kept_lists import KeptLists
 from app.inbox.sidebar import Counts, Sidebar, count_unread, read_sidebar
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
@@ -43,6 +44,7 @@ async def show_inbox(
     session_cookies: Given[SessionCookies],
     database: Given[Database],
     mailboxes: Given[Mailboxes],
+    kept_lists: Given[KeptLists],
     lists: Given[ListPages],
     cursor: Cursor = None,
 ) -> Template:
@@ -53,6 +55,7 @@ async def show_inbox(
     if view.mailbox_id is not None:
         address = (await mailboxes.find_by_id(view.mailbox_id, grant.tenant_id)).address
     sidebar = await read_sidebar(database, grant.tenant_id)
+    kept = await kept_lists.read(access, view, cursor, sidebar)
     context = {
         **_context(grant, session, session_cookies, view),
         "position": sidebar.position,
@@ -60,11 +63,11 @@ async def show_inbox(
         "mailbox_address": address,
         "mailboxes": sidebar.mailboxes,
         "labels": sidebar.labels,
-        "counts": sidebar.counts,
+        "counts": Counts(kept.unread_count),
         "tenant_name": session.tenant_name if session.may_switch else "",
         "notice": describe_notice(request.query_params),
     }
-    return await lists.show(request, "inbox/list.html", access, view, cursor, context)
+    return lists.show(request, "inbox/list.html", kept.page, cursor, context)
 
 
 @get("/live")

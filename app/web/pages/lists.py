@@ -14,7 +14,7 @@ from app.eventlog.event import Event
 from app.eventlog.feed import Feed
 from app.eventlog.read import EventFilter
 from app.eventlog.types import EventType
-from app.inbox.listing import Access, find_rows, list_messages, shows
+from app.inbox.listing import Access, MessagePage, find_rows, shows
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
 from app.web.calls import draw_calls
@@ -56,21 +56,19 @@ class ListPages:
     feed: Feed
     environment: Environment
 
-    async def show(
+    def show(
         self,
         request: Request[Any, Any, Any],
         template: str,
-        access: Access,
-        view: View,
+        page: MessagePage,
         cursor: str | None,
         context: Context,
     ) -> Template:
         """The whole page, or only its further rows when htmx asks for them.
 
-        `context` has the `position` of the log from before this was called: what arrives meanwhile
+        `context` has the `position` of the log from before `page` was read: what arrives meanwhile
         is told once more, and not missed. On older pages nothing arrives.
         """
-        page = await list_messages(self.database, access, view, cursor=cursor)
         rows = {"rows": page.rows, "next_cursor": page.next_cursor}
         if cursor:
             rows["position"] = None

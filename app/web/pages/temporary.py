@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
 from app.eventlog.read import last_position
-from app.inbox.listing import EVERYTHING
+from app.inbox.listing import EVERYTHING, list_messages
 from app.inbox.sample import Sample
 from app.inbox.temporary import TemporaryInboxes
 from app.settings import Settings
@@ -37,9 +37,8 @@ async def show_inbox(
         "smtp_address": str(settings.smtp_listen),
         "position": await last_position(database),
     }
-    return await lists.show(
-        request, "temporary/list.html", inbox.access, EVERYTHING, cursor, context
-    )
+    page = await list_messages(database, inbox.access, cursor=cursor)
+    return lists.show(request, "temporary/list.html", page, cursor, context)
 
 
 @get("/live")
