@@ -1,12 +1,16 @@
 """The list of 50 rows and a message, as a signed-in browser asks for them.
 
 A tenant of 1,000 messages and one of 200,000 are asked in turn, so that the ratio is of one run.
+A list is kept until something happens in its tenant, so one is also measured right after each of a
+row of changes.
 """
 
 import argparse
 import asyncio
+import gzip
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -107,19 +111,34 @@ class Browser:
 
     async def get(self, path: str, cookie: str, *more: str) -> bytes:
         """The answer as it was on the wire, head and body."""
+        return await self._ask("GET", path, cookie, more, b"")
+
+    async def post(self, path: str, cookie: str, form: Mapping[str, str]) -> bytes:
+        body = urlencode(form).encode()
+        more = (
+            "HX-Request: true",
+            f"Origin: http://{self._host}",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Length: {len(body)}",
+        )
+        return await self._ask("POST", path, cookie, more, body)
+
+    async def _ask(
+        self, method: str, path: str, cookie: str, more: Sequence[str], body: bytes
+    ) -> bytes:
         if self._streams is None:
             host, port = self._host.rsplit(":", 1)
             self._streams = await asyncio.open_connection(host, int(port))
         reader, writer = self._streams
         lines = [
-            f"GET {path} HTTP/1.1",
+            f"{method} {path} HTTP/1.1",
             f"Host: {self._host}",
             "Accept: text/html",
             "Accept-Encoding: gzip",
             f"Cookie: {cookie}",
             *more,
         ]
-        writer.write("\r\n".join([*lines, "", ""]).encode())
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise SystemExit(head.decode())
@@ -139,6 +158,22 @@ async def measure_in_turn(
             await browser.get("/inbox", person.cookie)
             if number >= 50:
                 times[count].append((time.perf_counter() - start) * 1000)
+    return times
+
+
+async def measure_after_changes(url: str, person: Person, rounds: int) -> Sequence[float]:
+    """Milliseconds of each list, a message of which somebody has just given a star or taken it."""
+    browser, times = Browser(url), []
+    page = gzip.decompress((await browser.get("/inbox", person.cookie)).partition(b"\r\n\r\n")[2])
+    (token,) = set(re.findall(r'name="csrf_token" value="([^"]+)"', page.decode())[:1])
+    newest = re.findall(r'name="ids" value="([^"]+)"', page.decode())[0]
+    for number in range(rounds + 20):
+        form = {("star", "unstar")[number % 2]: newest, "csrf_token": token}
+        await browser.post("/inbox/actions", person.cookie, form)
+        start = time.perf_counter()
+        await browser.get("/inbox", person.cookie)
+        if number >= 20:
+            times.append((time.perf_counter() - start) * 1000)
     return times
 
 
@@ -179,6 +214,7 @@ async def measure_at_once(
 async def measure(pillarbox: Pillarbox, options: argparse.Namespace) -> None:
     people = await prepare(pillarbox)
     lists = await measure_in_turn(pillarbox.url, people, options.rounds)
+    changed = await measure_after_changes(pillarbox.url, people[_LARGE], options.rounds)
     openings, opening_bytes = await measure_opening(pillarbox.url, people[_LARGE], options.rounds)
     rate, at_once = await measure_at_once(pillarbox.url, people[_LARGE], options.seconds)
     page = await Browser(pillarbox.url).get("/inbox", people[_LARGE].cookie)
@@ -189,6 +225,7 @@ async def measure(pillarbox: Pillarbox, options: argparse.Namespace) -> None:
             "list_of_1000_median_ms": small,
             "list_of_200000_median_ms": large,
             "list_of_200000_p99_ms": percentile(lists[_LARGE], 0.99),
+            "list_after_a_change_median_ms": percentile(changed, 0.5),
             "lists_a_second_8_at_once": rate,
             "8_at_once_p99_ms": percentile(at_once, 0.99),
             "list_bytes_on_the_wire": len(page),

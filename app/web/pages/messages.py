@@ -79,13 +79,17 @@ class MessagePages:
             return await self._print(message, pictures=pictures)
         if shown not in ("text", "headers"):
             shown = "html" if message.html else "text"
-        neighbours = await self.reading.neighbours(access, listed, message)
+        # The database looks for the messages beside it while the mail is made safe.
+        neighbours, described = await asyncio.gather(
+            self.reading.neighbours(access, listed, message),
+            self._describe(message, shown, pictures),
+        )
         is_fragment = request.headers.get("hx-request") == "true"
         return Template(
             "messages/_message.html" if is_fragment else "messages/show.html",
             context={
                 **context,
-                **await self._describe(message, shown, pictures),
+                **described,
                 "base_url": base_url,
                 "message": message,
                 "attachments": _list_attachments(message, shown),
