@@ -50,7 +50,7 @@ from app.web.api.mailboxes import mailboxes_router
 from app.web.api.messages import messages_router
 from app.web.api.metrics import public_metrics_router, tenant_metrics_router
 from app.web.api.openapi import Description, configure_openapi
-from app.web.api.query import refuse_unknown_query
+from app.web.api.query import check_query
 from app.web.api.revalidation import tag_reads
 from app.web.api.search import search_api_router
 from app.web.api.traces import traces_router
@@ -220,7 +220,7 @@ def _api(services: Services) -> Router:
     return Router(
         "/",
         route_handlers=_API_ROUTERS,
-        guards=[refuse_unknown_query],
+        guards=[check_query],
         # The framework copies whatever else than a function it is given, with all its parts.
         middleware=[lambda app: callers.wrap(app), tag_reads, lambda app: writes.wrap(app)],
         request_max_body_size=_MAX_API_BYTES,

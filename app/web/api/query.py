@@ -1,4 +1,5 @@
-"""Queries that ask for what there is not: a mistyped `limt=` must not pass for the default."""
+"""Queries that ask for what there is not, a mistyped `limt=`, or twice for what can be one thing
+only: neither may pass for the default, or for the last that was said."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +12,7 @@ from litestar.params import QueryParameter
 from litestar.utils.signature import ParsedSignature
 
 
-def refuse_unknown_query(
-    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> None:
+def check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """A guard. Raises `ValidationException`, which names each parameter that the route does not
     take, with those that it does, and each that was given more often than it can be."""
     given = connection.query_params
