@@ -6,12 +6,14 @@ many people look at it and however often they come back. Labels are made and rem
 event, and are compared themselves.
 """
 
+import asyncio
+
 from cachetools import TTLCache
 from msgspec import Struct
 
 from app.core.clock import Clock
 from app.inbox.listing import Access, MessagePage, list_messages
-from app.inbox.sidebar import Sidebar, count_unread
+from app.inbox.sidebar import Counts, Sidebar, read_counts
 from app.inbox.view import View
 from app.storage.db.database import Database
 
@@ -21,10 +23,10 @@ _KEPT_SECONDS = 15
 
 
 class KeptPage(Struct, frozen=True):
-    """`unread_count` is of the tenant's whole inbox and stops at `MAX_COUNTED`."""
+    """A page of a list, and what is counted in the tenant's whole inbox."""
 
     page: MessagePage
-    unread_count: int
+    counts: Counts
 
 
 class KeptLists:
@@ -39,12 +41,14 @@ class KeptLists:
     async def read(
         self, access: Access, view: View, cursor: str | None, sidebar: Sidebar
     ) -> KeptPage:
-        """As `list_messages` and `count_unread` give them, and never older than `sidebar`."""
+        """As `list_messages` and `read_counts` give them, and never older than `sidebar`."""
         mailbox_ids = None if access.mailbox_ids is None else tuple(access.mailbox_ids)
         key = (access.tenant_id, mailbox_ids, view, cursor, sidebar.last_event, sidebar.labels)
         found = self._kept.get(key)
         if found is None:
-            page = await list_messages(self._database, access, view, cursor=cursor)
-            found = KeptPage(page, await count_unread(self._database, access.tenant_id))
-            self._kept[key] = found
+            page, counts = await asyncio.gather(
+                list_messages(self._database, access, view, cursor=cursor),
+                read_counts(self._database, access.tenant_id),
+            )
+            self._kept[key] = found = KeptPage(page, counts)
         return found

@@ -45,16 +45,14 @@ async def read_sidebar(database: Database, tenant_id: UUID) -> Sidebar:
     )
 
 
-async def count_unread(database: Database, tenant_id: UUID) -> int:
-    """Unread messages in the inbox, at most `MAX_COUNTED`."""
-    return int(
-        await database.fetch_value(
-            f"""select count(*) from (select from message
-            where tenant_id = $1 and folder = 'inbox' and not is_read
-            limit {MAX_COUNTED}) as unread""",
-            tenant_id,
-        )
+async def read_counts(database: Database, tenant_id: UUID) -> Counts:
+    unread = await database.fetch_value(
+        f"""select count(*) from (select from message
+        where tenant_id = $1 and folder = 'inbox' and not is_read
+        limit {MAX_COUNTED}) as unread""",
+        tenant_id,
     )
+    return Counts(unread)
 
 
 _SIDEBAR = f"""

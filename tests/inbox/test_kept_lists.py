@@ -12,7 +12,7 @@ from app.inbox.actions import Action
 from app.inbox.kept_lists import KeptPage
 from app.inbox.listing import Access, list_messages
 from app.inbox.removal import TRASH_TTL
-from app.inbox.sidebar import count_unread, read_sidebar
+from app.inbox.sidebar import read_counts, read_sidebar
 from app.inbox.view import Folder, View
 
 INBOX = View(folder=Folder.INBOX)
@@ -125,7 +125,7 @@ async def test_list_is_what_the_database_holds_whatever_happened(
     after = [await reader.look(view) for view in VIEWS]
     for kept, view in zip(after, VIEWS, strict=True):
         assert kept.page == await list_messages(database, reader.access, view)
-        assert kept.unread_count == await count_unread(database, tenant_id)
+        assert kept.counts == await read_counts(database, tenant_id)
     assert all(now is not then for now, then in zip(after, before, strict=True))
 
 

@@ -21,7 +21,7 @@ from app.core.errors import InvalidInput
 from app.inbox.actions import MAX_MESSAGES, Action, Actions, Outcome
 from app.inbox.labels import Labels
 from app.inbox.listing import find_rows, list_messages, shows
-from app.inbox.sidebar import Counts, count_unread
+from app.inbox.sidebar import read_counts
 from app.storage.db.database import Database
 from app.web.access import readable
 from app.web.cookies import SessionCookies
@@ -162,7 +162,7 @@ async def _answer(
     access = readable(grant)
     context = {
         "notice": describe_notice(facts),
-        "counts": Counts(await count_unread(database, grant.tenant_id)),
+        "counts": await read_counts(database, grant.tenant_id),
         "base_url": "/inbox",
         "view": view,
         "csrf_token": session_cookies.csrf_token(session),

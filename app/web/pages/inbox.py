@@ -13,7 +13,7 @@ from app.access.sessions import Session, Sessions
 from app.core.errors import NotFound
 from app.directory.mailboxes import Mailboxes
 from app.inbox.kept_lists import KeptLists
-from app.inbox.sidebar import Counts, Sidebar, count_unread, read_sidebar
+from app.inbox.sidebar import Sidebar, read_counts, read_sidebar
 from app.inbox.view import ALL_MAIL, Folder, View
 from app.storage.db.database import Database
 from app.web.access import readable
@@ -63,7 +63,7 @@ async def show_inbox(
         "mailbox_address": address,
         "mailboxes": sidebar.mailboxes,
         "labels": sidebar.labels,
-        "counts": Counts(kept.unread_count),
+        "counts": kept.counts,
         "tenant_name": session.tenant_name if session.may_switch else "",
         "notice": describe_notice(request.query_params),
     }
@@ -85,7 +85,7 @@ async def follow_inbox(
 
     async def describe() -> Context:
         await sessions.require_open(session)
-        counts = Counts(await count_unread(database, grant.tenant_id))
+        counts = await read_counts(database, grant.tenant_id)
         return {**_context(grant, session, session_cookies, view), "counts": counts}
 
     access = readable(grant).narrow(view.mailbox_id)

@@ -233,7 +233,7 @@ async def test_reader_waits_where_it_is_when_the_object_store_is_down(
     await mailroom.spool(compose())
     with pytest.raises(Unavailable):
         await mailroom.take_in()
-    assert await mailroom.rows() == []
+    assert await mailroom.rows() == ()
     assert await mailroom.drain.load_positions() == {}
     failing_blobs.is_down = False
     await mailroom.take_in()
