@@ -23,7 +23,7 @@ from app.settings import read_settings
 pytestmark = pytest.mark.flow
 
 TENANT = "Temporary inboxes"
-KILLS = 12
+KILLS = 20
 T = TypeVar("T")
 
 
