@@ -54,6 +54,7 @@ class MessageRow(Struct, frozen=True):
     labels: tuple[LabelView, ...]
 
     def __hash__(self) -> int:
+        # Of one message there are few rows, and what is compared says which it is.
         return hash(self.id)
 
 

@@ -164,9 +164,11 @@ async def measure_in_turn(
 async def measure_after_changes(url: str, person: Person, rounds: int) -> Sequence[float]:
     """Milliseconds of each list, a message of which somebody has just given a star or taken it."""
     browser, times = Browser(url), []
-    page = gzip.decompress((await browser.get("/inbox", person.cookie)).partition(b"\r\n\r\n")[2])
-    (token,) = set(re.findall(r'name="csrf_token" value="([^"]+)"', page.decode())[:1])
-    newest = re.findall(r'name="ids" value="([^"]+)"', page.decode())[0]
+    answer = await browser.get("/inbox", person.cookie)
+    page = gzip.decompress(answer.partition(b"\r\n\r\n")[2]).decode()
+    token, newest = (
+        re.findall(rf'name="{name}" value="([^"]+)"', page)[0] for name in ("csrf_token", "ids")
+    )
     for number in range(rounds + 20):
         form = {("star", "unstar")[number % 2]: newest, "csrf_token": token}
         await browser.post("/inbox/actions", person.cookie, form)

@@ -22,7 +22,7 @@ from app.web.cookies import SessionCookies
 from app.web.given import Given
 from app.web.guards import allow
 from app.web.pages.actions import act, delete_label, describe_notice, undo
-from app.web.pages.lists import Context, ListPages, read_view
+from app.web.pages.lists import Context, ListPages, read_view, show_list
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After, Cursor
 
@@ -45,7 +45,6 @@ async def show_inbox(
     database: Given[Database],
     mailboxes: Given[Mailboxes],
     kept_lists: Given[KeptLists],
-    lists: Given[ListPages],
     cursor: Cursor = None,
 ) -> Template:
     """One page of a view. After an action without JavaScript it says what was done."""
@@ -67,7 +66,7 @@ async def show_inbox(
         "tenant_name": session.tenant_name if session.may_switch else "",
         "notice": describe_notice(request.query_params),
     }
-    return lists.show(request, "inbox/list.html", kept.page, cursor, context)
+    return show_list(request, "inbox/list.html", kept.page, cursor, context)
 
 
 @get("/live")

@@ -48,34 +48,32 @@ def _read_id(values: Mapping[str, str], name: str) -> UUID | None:
         raise InvalidInput(f"{name} is the id of a {name}.") from error
 
 
+def show_list(
+    request: Request[Any, Any, Any],
+    template: str,
+    page: MessagePage,
+    cursor: str | None,
+    context: Context,
+) -> Template:
+    """The whole page, or only its further rows when htmx asks for them.
+
+    `context` has the `position` of the log from before `page` was read: what arrives meanwhile
+    is told once more, and not missed. On older pages nothing arrives.
+    """
+    rows = {"rows": page.rows, "next_cursor": page.next_cursor}
+    if cursor:
+        rows["position"] = None
+    only_rows = cursor is not None and request.headers.get("hx-request") == "true"
+    return Template("messages/_rows.html" if only_rows else template, context={**context, **rows})
+
+
 @dataclass(frozen=True, slots=True)
 class ListPages:
-    """Renders the messages that an `Access` shows."""
+    """Follows the lists that an `Access` shows."""
 
     database: Database
     feed: Feed
     environment: Environment
-
-    def show(
-        self,
-        request: Request[Any, Any, Any],
-        template: str,
-        page: MessagePage,
-        cursor: str | None,
-        context: Context,
-    ) -> Template:
-        """The whole page, or only its further rows when htmx asks for them.
-
-        `context` has the `position` of the log from before `page` was read: what arrives meanwhile
-        is told once more, and not missed. On older pages nothing arrives.
-        """
-        rows = {"rows": page.rows, "next_cursor": page.next_cursor}
-        if cursor:
-            rows["position"] = None
-        only_rows = cursor is not None and request.headers.get("hx-request") == "true"
-        return Template(
-            "messages/_rows.html" if only_rows else template, context={**context, **rows}
-        )
 
     def stream(
         self,

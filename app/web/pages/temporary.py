@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.storage.db.database import Database
 from app.web.given import Given
 from app.web.guards import allow_token
-from app.web.pages.lists import Context, ListPages
+from app.web.pages.lists import Context, ListPages, show_list
 from app.web.pages.messages import MessagePages
 from app.web.parameters import After, Cursor
 
@@ -25,7 +25,6 @@ async def show_inbox(
     request: Request[Any, Any, Any],
     token: FromPath[str],
     inboxes: Given[TemporaryInboxes],
-    lists: Given[ListPages],
     settings: Given[Settings],
     database: Given[Database],
     cursor: Cursor = None,
@@ -38,7 +37,7 @@ async def show_inbox(
         "position": await last_position(database),
     }
     page = await list_messages(database, inbox.access, cursor=cursor)
-    return lists.show(request, "temporary/list.html", page, cursor, context)
+    return show_list(request, "temporary/list.html", page, cursor, context)
 
 
 @get("/live")
